@@ -22,9 +22,12 @@ from typing import IO, Final, Self
 
 import msgspec
 
+from keepwarm.engine.demo_model import find_demo_model
 from keepwarm.engine.llama_process import EXIT_NOT_INSTALLED
 from keepwarm.engine.options import EngineOptions, encode_options
 from keepwarm.errors import EngineError, MissingExtra
+
+__all__ = ["Engine", "EngineOptions", "find_demo_model"]
 
 _TAIL_BYTES: Final = 2000
 _STOP_SECONDS: Final = 5.0

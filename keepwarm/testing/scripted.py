@@ -1,0 +1,168 @@
+"""A llama.cpp server with a script for a mind: the prompts go to a real engine, the answers come from a script.
+
+    async with ScriptedServer(engine.url, MarkerScript({"alpha": [...]}, default=Answer("Done."))) as server:
+        point a gateway or a client at server.url
+
+`POST /v1/chat/completions`, streaming and not, is answered in llama.cpp's own shape with the engine's own counts. Before an answer
+ends, the slot is left holding what a generating server would hold: the answer's tokens behind the prompt (without the token that
+ends the turn, which llama.cpp samples but never puts into the slot). So an answer that comes back rewritten costs what it costs
+in life. Every other path is passed through to the engine unchanged.
+
+What the engine counts in /metrics is `prefilled_total + fed_total`: the first is the cost, the second stands for generation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+import msgspec
+from aiohttp import web
+
+from keepwarm.testing.answers import Answer, MarkerScript, Script
+from keepwarm.testing.faults import FaultChooser
+from keepwarm.testing.scripted_run import Exchange, ScriptedRun
+from keepwarm.testing.slot_calls import SlotCalls, SlotLocks, engine_prompt_tokens
+
+__all__ = ["Answer", "Exchange", "MarkerScript", "Script", "ScriptedServer", "engine_prompt_tokens"]
+
+_MAX_BODY: Final = 1 << 30
+_HOP_BY_HOP: Final = frozenset(("connection", "content-length", "host", "keep-alive", "transfer-encoding", "te", "upgrade"))
+
+
+class ScriptedServer:
+    """The server; start and stop it, or use it as an async context manager. One event loop, one engine."""
+
+    def __init__(
+        self, engine_url: str, script: Script, *, faults: FaultChooser | None = None, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
+        """engine_url  the real llama.cpp, `http://HOST:PORT`
+        script      chooses each answer
+        faults      chooses what goes wrong; None = nothing
+        port        0 = a free one, see `url`
+        """
+        self.engine_url = engine_url.rstrip("/")
+        self.script = script
+        self.faults = faults
+        self.exchanges: list[Exchange] = []
+        """Every completion that has ended, in the order of their ends."""
+        self.arrived = 0
+        """Completions asked for so far."""
+        self.url = ""
+        """`http://HOST:PORT` once it has started."""
+        self.calls: SlotCalls
+        self.locks: SlotLocks
+        self._host, self._port = host, port
+        self._changed = asyncio.Condition()
+        self._name = secrets.token_hex(4)
+        self._call_ids = 0
+        self._runner: web.AppRunner | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen. aiohttp.ClientError when the engine does not answer, OSError when the port is taken."""
+        # No time-out anywhere: a prompt may take as long as it takes, and the caller's hang-up cancels it. force_close: llama.cpp
+        # promises to keep the connection of a stream alive, and closes it when the stream ends.
+        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None), auto_decompress=False)
+        try:
+            self.calls = SlotCalls(self._session, self.engine_url)
+            await self.calls.look()
+            self.locks = SlotLocks(self.calls.slots)
+            app = web.Application(client_max_size=_MAX_BODY)
+            app.router.add_post("/v1/chat/completions", self._complete)
+            app.router.add_post("/chat/completions", self._complete)
+            app.router.add_route("*", "/{path:.*}", self._pass_through)
+            # handler_cancellation: a caller that hangs up cancels its handler, and with it the call to the engine.
+            self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
+            await self._runner.setup()
+            site = web.TCPSite(self._runner, self._host, self._port)
+            await site.start()
+        except BaseException:
+            await self.stop()
+            raise
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+
+    async def stop(self) -> None:
+        """Stop listening and drop what is in progress."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @property
+    def prefilled_total(self) -> int:
+        """Prompt tokens the engine processed for callers, generation's stand-ins not counted."""
+        return sum(exchange.prefilled_tokens for exchange in self.exchanges)
+
+    @property
+    def fed_total(self) -> int:
+        """Prompt tokens the engine processed to leave answers in the slots."""
+        return sum(exchange.fed_tokens for exchange in self.exchanges)
+
+    async def engine_prompt_tokens(self) -> int:
+        """The engine's own count of prompt tokens processed, `prefilled_total + fed_total` if nobody else asks it."""
+        return await self.calls.prompt_tokens_total()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition()` holds; it is asked again whenever a completion arrives or ends."""
+        async with self._changed:
+            await self._changed.wait_for(condition)
+
+    def next_call_id(self) -> str:
+        """A tool-call id that no other answer has, also of another server."""
+        self._call_ids += 1
+        return f"call_{self._name}_{self._call_ids:05d}"
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        try:
+            fields = msgspec.json.decode(body, type=dict[str, Any])
+        except msgspec.DecodeError:
+            return await self._pass_through(request)
+        if not isinstance(fields.get("messages"), list):
+            return await self._pass_through(request)
+        index, self.arrived = self.arrived, self.arrived + 1
+        await self._tell()
+        fault = self.faults(index, fields) if self.faults is not None else None
+        run = ScriptedRun(self, request, body, fields, fault)
+        try:
+            return await run.respond()
+        finally:
+            self.exchanges.append(run.exchange())
+            await asyncio.shield(self._tell())
+
+    async def _tell(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _pass_through(self, request: web.Request) -> web.StreamResponse:
+        assert self._session is not None
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+        body = await request.read()
+        async with self._session.request(
+            request.method, self.engine_url + request.raw_path, data=body or None, headers=headers, allow_redirects=False
+        ) as answer:
+            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
+            response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=kept)
+            await response.prepare(request)
+            async for piece in answer.content.iter_any():
+                await response.write(piece)
+            await response.write_eof()
+            return response
