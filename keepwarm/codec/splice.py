@@ -1,0 +1,129 @@
+"""Edit JSON text in place: find where a value stands, put other bytes there, leave every other byte alone.
+
+A library that parses and serialises again changes white space, number spelling and key order, and each of
+those changes is a cache miss on a server that renders what it is sent. So nothing here serialises: a scan
+gives half-open byte spans, and `splice` joins the untouched pieces with the replacements.
+
+The scan walks the text with msgspec's raw values: msgspec skips a value at C speed and says how long it
+is, and since JSON allows nothing but white space and punctuation between values, lengths give offsets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from keepwarm.errors import BadJson
+
+T = TypeVar("T")
+
+_SPACE = re.compile(rb"[ \t\n\r]*")
+_KEY = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Span(NamedTuple):
+    """Where a value stands: body[start:end] is its text, without the white space around it."""
+
+    start: int
+    end: int
+
+
+class Patch(NamedTuple):
+    """body[start:end] becomes `text`; start == end inserts."""
+
+    start: int
+    end: int
+    text: bytes
+
+
+def whole(body: bytes) -> Span:
+    """The span of the one value that `body` holds."""
+    start = _skip(body, 0)
+    return Span(start, len(body.rstrip(b" \t\n\r")))
+
+
+def members(body: bytes, span: Span | None = None) -> dict[str, Span]:
+    """The spans of an object's values by key, in the order of the text.
+
+    Raises BadJson when the text at `span` is not an object or says the same key twice (the two readings
+    of such a text differ, and what the model reads would depend on the reader).
+    """
+    start, end = span if span is not None else whole(body)
+    values = _decode(_OBJECT, body, start, end, "an object")
+    found: dict[str, Span] = {}
+    at = _skip(body, start + 1)
+    for key, raw in values.items():
+        name = _KEY.match(body, at)
+        if name is None:  # pragma: no cover - msgspec has accepted the text
+            raise BadJson("the JSON object has a key that is not a string")
+        at = _skip(body, _skip(body, name.end()) + 1)
+        size = memoryview(raw).nbytes
+        if body[at : at + size] != bytes(raw) or msgspec.json.decode(name.group()) != key:
+            raise BadJson(f"the JSON object says the key {key!r} twice: send it once")
+        found[key] = Span(at, at + size)
+        at = _skip(body, _skip(body, at + size) + 1)
+    if found and at <= end - 1:
+        raise BadJson("the JSON object says a key twice: send it once")
+    return found
+
+
+def elements(body: bytes, span: Span | None = None) -> list[Span]:
+    """The spans of an array's values in order. Raises BadJson when the text at `span` is not an array."""
+    start, end = span if span is not None else whole(body)
+    found: list[Span] = []
+    at = _skip(body, start + 1)
+    for raw in _decode(_ARRAY, body, start, end, "an array"):
+        size = memoryview(raw).nbytes
+        found.append(Span(at, at + size))
+        at = _skip(body, _skip(body, at + size) + 1)
+    return found
+
+
+def splice(body: bytes, patches: Iterable[Patch]) -> bytes:
+    """`body` with every patch applied; patches may come in any order but must not overlap (ValueError)."""
+    pieces: list[bytes] = []
+    at = 0
+    for start, end, text in sorted(patches):
+        if start < at:
+            raise ValueError(f"patches overlap at byte {start}")
+        pieces += (body[at:start], text)
+        at = end
+    pieces.append(body[at:])
+    return b"".join(pieces)
+
+
+def without(body: bytes, container: Span, spans: list[Span], drop: Iterable[int]) -> list[Patch]:
+    """Patches that take array elements out, each with the comma that its place needs.
+
+    container  the array's span;  spans  all its elements' spans;  drop  the indexes that go
+    """
+    gone = set(drop)
+    kept = [index for index in range(len(spans)) if index not in gone]
+    if not gone:
+        return []
+    if not kept:
+        return [Patch(container.start + 1, container.end - 1, b"")]
+    patches: list[Patch] = []
+    for index in sorted(gone):
+        if index < kept[0]:
+            patches.append(Patch(spans[index].start, spans[index + 1].start, b""))
+        else:
+            patches.append(Patch(spans[index - 1].end, spans[index].end, b""))
+    return patches
+
+
+def _skip(body: bytes, at: int) -> int:
+    match = _SPACE.match(body, at)
+    return match.end() if match else at
+
+
+def _decode(decoder: msgspec.json.Decoder[T], body: bytes, start: int, end: int, kind: str) -> T:
+    try:
+        return decoder.decode(memoryview(body)[start:end])
+    except msgspec.DecodeError as error:
+        raise BadJson(f"expected {kind}: {error}") from error

@@ -1,0 +1,104 @@
+"""Digests: *wire* (the client's bytes) and *identity* (what the model reads), and chains of them.
+
+Identity leaves out what no chat template shows: `cache_control`, the key order of an envelope, a string
+against a list with one text block, empty text blocks. Two requests whose identities agree up to a place
+read the same to the model up to that place, however their bytes differ. A chain digest stands for a whole
+prefix: chain(n) = H(chain(n-1), identity(n)).
+
+XXH3 with 128 bits (xxHash 0.8): 400 KB in about 0.01 ms. It is not cryptographic, so a digest is only ever
+compared inside one client's conversation, never across callers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+import xxhash
+
+from keepwarm.core.prompt import (
+    Block,
+    Media,
+    Message,
+    Opaque,
+    SystemBlock,
+    Text,
+    Thinking,
+    Tool,
+    ToolReference,
+    ToolResult,
+    ToolUse,
+)
+
+_SEPARATOR = b"\x1f"
+
+
+def wire(data: bytes | memoryview) -> bytes:
+    """16 bytes for the client's bytes."""
+    return xxhash.xxh3_128_digest(data)
+
+
+def chain(before: bytes, identity: bytes) -> bytes:
+    """16 bytes for a prefix that goes on with `identity`."""
+    return xxhash.xxh3_128_digest(before + identity)
+
+
+def of_text(*parts: str) -> bytes:
+    """16 bytes for a row of texts."""
+    return xxhash.xxh3_128_digest(_SEPARATOR.join(part.encode("utf-8", "surrogatepass") for part in parts))
+
+
+def of_message(message: Message) -> bytes:
+    """The identity of a message: its role and its blocks, without thinking (see `of_block`)."""
+    parts = [message.role.encode("utf-8", "surrogatepass")]
+    parts += [part for block in message.blocks if (part := of_block(block))]
+    return xxhash.xxh3_128_digest(_SEPARATOR.join(parts))
+
+
+def of_block(block: Block) -> bytes:
+    """The identity of a block; b"" for one that says nothing.
+
+    Thinking says nothing here: clients drop, empty and shorten it between turns while the turn stays the
+    same turn, and what the server generated is remembered by the turn.
+    """
+    match block:
+        case Thinking():
+            return b""
+        case Text(text):
+            return b"t" + text.encode("utf-8", "surrogatepass") if text else b""
+        case ToolUse(id, name, arguments):
+            return b"u" + of_text(id, name, arguments)
+        case ToolResult(id, content, is_error):
+            inner = b"".join(of_block(part) for part in content)
+            return b"r" + of_text(id, "!" if is_error else "") + xxhash.xxh3_128_digest(inner)
+        case Media(kind, media_type, data, is_url):
+            return b"m" + of_text(kind, media_type, data, "url" if is_url else "")
+        case ToolReference(name):
+            return b"n" + of_text(name)
+        case Opaque(kind, raw):
+            return b"o" + of_text(kind) + of_json(raw)
+
+
+def of_system(block: SystemBlock) -> bytes:
+    """The identity of a system block: its words."""
+    return of_text(block.text)
+
+
+def of_tool(tool: Tool) -> bytes:
+    """The identity of a tool: name, description and schema, whatever the schema's key order."""
+    return of_text(tool.name, tool.description) + of_json(tool.schema)
+
+
+def of_json(raw: bytes) -> bytes:
+    """16 bytes for a JSON text whatever its white space and key order, `cache_control` left out at the top."""
+    if not raw:
+        return b""
+    value = msgspec.json.decode(raw)
+    if isinstance(value, dict):
+        value.pop("cache_control", None)
+    return xxhash.xxh3_128_digest(msgspec.json.encode(value, order="sorted"))
+
+
+def of_all(identities: Iterable[bytes]) -> bytes:
+    """16 bytes for a row of identities."""
+    return xxhash.xxh3_128_digest(b"".join(identities))

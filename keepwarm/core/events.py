@@ -1,0 +1,113 @@
+"""What comes back from a model server, in one vocabulary for all protocols.
+
+A stream is  Started  (Progress | ThinkingDelta | TextDelta | ToolStart | ToolDelta)*  Finished  or ends in
+Failed at any place. Usage travels on the events that carry it: a field that is None was not reported, and
+not reported is not zero.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """What a server says one request cost it."""
+
+    prompt_tokens: int | None = None
+    """Tokens of the whole prompt, cached ones included."""
+    cached_tokens: int | None = None
+    """Of these, the ones found in the prefix cache."""
+    output_tokens: int | None = None
+    """Tokens generated."""
+    prompt_ms: float | None = None
+    """Milliseconds of prefill, when the server measures them."""
+    output_ms: float | None = None
+    """Milliseconds of generation, when the server measures them."""
+    written_tokens: int | None = None
+    """Tokens written to a cache that is paid for (Anthropic's cache_creation_input_tokens)."""
+
+    @property
+    def processed_tokens(self) -> int | None:
+        """Tokens that were prefilled: prompt less cached; None when either is unknown."""
+        if self.prompt_tokens is None or self.cached_tokens is None:
+            return None
+        return self.prompt_tokens - self.cached_tokens
+
+    def over(self, older: Usage) -> Usage:
+        """These fields where they are known, else `older`'s."""
+        return Usage(*[
+            mine if mine is not None else theirs
+            for mine, theirs in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(older), strict=True)
+        ])
+
+
+class Started(msgspec.Struct, frozen=True):
+    """The server has begun to answer."""
+
+    id: str = ""
+    model: str = ""
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """Prefill has come this far."""
+
+    total: int
+    cached: int
+    processed: int
+    """Tokens done, cached ones included, as llama.cpp counts."""
+    ms: float
+
+
+class ThinkingDelta(msgspec.Struct, frozen=True):
+    """More reasoning."""
+
+    text: str
+
+
+class TextDelta(msgspec.Struct, frozen=True):
+    """More of the answer."""
+
+    text: str
+
+
+class ToolStart(msgspec.Struct, frozen=True):
+    """A tool call begins; `slot` tells parallel calls apart within one answer."""
+
+    slot: int
+    id: str
+    name: str
+
+
+class ToolDelta(msgspec.Struct, frozen=True):
+    """More of a tool call's argument text."""
+
+    slot: int
+    arguments: str
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """The answer is complete."""
+
+    reason: str
+    """"end", "tools", "length", "stop" (a stop sequence), "refusal" or the server's own word."""
+    stop_sequence: str | None = None
+    usage: Usage = Usage()
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """The server refused or broke off."""
+
+    status: int
+    """HTTP status; 0 when the connection itself failed."""
+    message: str
+    kind: str = ""
+    """One of the gateway's words: "overflow", "rate_limit", "overloaded", "auth", "not_found", "bad_request",
+    "template", "unreachable", "broken", "server"."""
+    retry_after: str = ""
+    """The header's value as the server sent it."""
+    usage: Usage = Usage()
+
+
+Event: TypeAlias = Started | Progress | ThinkingDelta | TextDelta | ToolStart | ToolDelta | Finished | Failed

@@ -1,0 +1,1 @@
+"""What happened to each request and why: records, the verdict, and where they are kept."""

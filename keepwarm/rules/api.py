@@ -1,0 +1,82 @@
+"""What a rule is: a code, how safe its fix is, its page, and pure functions for the places where it works.
+
+A rule has a function for each place it has something to say about and None for the rest:
+
+    system   one system block           -> the block without its metadata, or None when nothing is left
+    tools    the tools of a request     -> the same tools as this conversation first saw them
+    message  one message, by itself     -> what the model is meant to read of it. Runs before identity is
+             taken, so what it drops can never part two prompts; its result depends on the message alone
+    turn     a whole turn, new to the conversation -> the turn as it goes upstream; may ask what the
+             server generated (`Memory`)
+    names    a difference that broke the prefix -> True when this rule's cause explains it
+
+Every function returns a `Fix`: the value, and an Edit for each thing it changed. A fix applied to its own
+result changes nothing more.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from keepwarm.core.answer import Answer
+from keepwarm.core.diff import Difference
+from keepwarm.core.prompt import Edit, Message, SystemBlock, Tool, Turn
+
+V = TypeVar("V")
+
+
+class Safety(enum.IntEnum):
+    """What a fix does to what the model reads."""
+
+    EXACT = 1
+    """The same words: metadata never meant for the model goes, shapes become canonical."""
+    ORDER = 2
+    """The same words at another place, or in the order first seen."""
+    MEANING = 3
+    """The words change: a date frozen, a counter dropped."""
+
+
+class Fix(msgspec.Struct, Generic[V], frozen=True):
+    """What a rule made of a value."""
+
+    value: V
+    edits: tuple[Edit, ...] = ()
+    metadata: tuple[tuple[str, str], ...] = ()
+    """Values lifted out of the prompt, to go on as HTTP headers and into the ledger."""
+
+
+class Memory(Protocol):
+    """What the server generated in this conversation."""
+
+    def by_call(self, id: str) -> Answer | None:
+        """The answer that held the tool call with this id."""
+
+    def by_text(self, text: str) -> Answer | None:
+        """The answer whose text was this (white space at its ends aside), when it held no tool call."""
+
+
+class FirstSeen(msgspec.Struct, frozen=True):
+    """The tools of a conversation as it first showed them: (name, identity digest, tool) in order."""
+
+    tools: tuple[tuple[str, bytes, Tool], ...] = ()
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One cause of a lost cache, and what mends it."""
+
+    code: str
+    name: str
+    safety: Safety
+    page: str
+    """Markdown: what it does, why it costs you, example, what goes upstream instead, when it is wrong, source."""
+    on: bool = True
+    """Whether it is applied when nothing is configured."""
+    system: Callable[[SystemBlock], Fix[SystemBlock | None]] | None = None
+    tools: Callable[[tuple[Tool, ...], FirstSeen], Fix[tuple[Tool, ...]]] | None = None
+    message: Callable[[Message], Fix[Message]] | None = None
+    turn: Callable[[Turn, Memory], Fix[Turn]] | None = None
+    names: Callable[[Difference], bool] | None = None

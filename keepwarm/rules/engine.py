@@ -1,0 +1,86 @@
+"""Run the rules that are switched on, in the order of the rule book, and gather what they changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from keepwarm.core.diff import Difference
+from keepwarm.core.prompt import Edit, Message, SystemBlock, Tool, Turn
+from keepwarm.errors import ConfigError
+from keepwarm.rules.api import FirstSeen, Fix, Memory, Rule, Safety, V
+from keepwarm.rules.codes import CODES
+
+
+class RuleBook(msgspec.Struct, frozen=True):
+    """The rules in force towards one upstream."""
+
+    rules: tuple[Rule, ...] = ()
+
+    def system(self, blocks: Iterable[SystemBlock]) -> Fix[tuple[SystemBlock, ...]]:
+        """The system prompt without what was never meant for the model."""
+        kept: list[SystemBlock] = []
+        edits: list[Edit] = []
+        metadata: list[tuple[str, str]] = []
+        for block in blocks:
+            now: SystemBlock | None = block
+            for rule in self.rules:
+                if rule.system is None or now is None:
+                    continue
+                fix = rule.system(now)
+                now = fix.value
+                edits += fix.edits
+                metadata += fix.metadata
+            if now is not None:
+                kept.append(now)
+        return Fix(tuple(kept), tuple(edits), tuple(metadata))
+
+    def tools(self, tools: tuple[Tool, ...], seen: FirstSeen) -> Fix[tuple[Tool, ...]]:
+        """The tools as the conversation first saw them."""
+        return _all(tools, [_with(rule.tools, seen) for rule in self.rules if rule.tools])
+
+    def message(self, message: Message) -> Fix[Message]:
+        """One message as the model is meant to read it."""
+        return _all(message, [rule.message for rule in self.rules if rule.message])
+
+    def turn(self, turn: Turn, memory: Memory) -> Fix[Turn]:
+        """A turn that is new to the conversation, as it goes upstream."""
+        return _all(turn, [_with(rule.turn, memory) for rule in self.rules if rule.turn])
+
+    def causes(self, difference: Difference) -> tuple[str, ...]:
+        """The codes whose cause explains a difference, the most specific first; all rules are asked, on or off."""
+        if difference.where == "none":
+            return ()
+        return tuple(code for code, rule in CODES.items() if rule.names is not None and rule.names(difference))
+
+
+def rule_book(level: Safety = Safety.MEANING, off: Iterable[str] = (), on: Iterable[str] = ()) -> RuleBook:
+    """The rules up to a safety level, less those switched off, plus those switched on whatever their level.
+
+    Raises ConfigError for a code that is not in the rule book.
+    """
+    without, plus = set(off), set(on)
+    for code in without | plus:
+        if code not in CODES:
+            raise ConfigError(f"there is no rule {code}: `keepwarm rule` lists the codes")
+    return RuleBook(
+        tuple(
+            rule
+            for code, rule in CODES.items()
+            if code not in without and (code in plus or (rule.on and rule.safety <= level))
+        )
+    )
+
+
+def _all(value: V, steps: list[Callable[[V], Fix[V]]]) -> Fix[V]:
+    edits: list[Edit] = []
+    for step in steps:
+        fix = step(value)
+        value = fix.value
+        edits += fix.edits
+    return Fix(value, tuple(edits))
+
+
+def _with(function: Callable[[V, object], Fix[V]], argument: object) -> Callable[[V], Fix[V]]:
+    return lambda value: function(value, argument)

@@ -1,0 +1,105 @@
+"""
+## What it does
+Keeps a system message that stands among the messages at its place: it becomes a `<system-reminder>` inside
+the tool result before it, or beside the user's words before it. A reminder block that already stands behind
+tool results in a user message is moved into the last of those results in the same way.
+
+## Why it costs you
+Claude Code (2.1.154 and later) sends `role: "system"` inside `messages`. Many servers and proxies move such a
+message to the head of the prompt, so each new one parts the prompt right behind system and tools; strict
+templates refuse the request ("System message must be at the beginning"). As a message of its own behind a
+tool result it would be taken for a new query by templates that then drop the reasoning of the whole loop:
+a second break.
+
+## Example
+    user: [tool_result "3 files"],  system: "The date has changed."
+
+## What goes upstream instead
+    user: [tool_result "3 files\\n\\n<system-reminder>\\nThe date has changed.\\n</system-reminder>"]
+
+## When it is wrong to apply
+Towards a server that takes system messages at any place and trains for it. Nothing is ever put between a
+tool call and its result.
+
+## Source
+vllm-project/vllm#53393, #56520 and #46025, ollama/ollama#18431 and #17774, BerriAI/litellm#36968,
+ggml-org/llama.cpp#27107; CLIENTS.md of this project: what Claude Code 2.1.328 sends.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keepwarm.core.prompt import Block, Edit, Message, Text, ToolResult, Turn
+from keepwarm.rules.api import Fix, Memory, Rule, Safety
+
+OPEN: Final = "<system-reminder>"
+CLOSE: Final = "</system-reminder>"
+
+
+def fold(turn: Turn, _: Memory) -> Fix[Turn]:
+    """`turn` with every system message folded into the message before it (or, at the front, behind it)."""
+    if turn.is_assistant:
+        return Fix(turn)
+    edits: list[Edit] = []
+    done: list[Message] = []
+    waiting: list[Text] = []
+    for message in turn.messages:
+        if message.role != "system":
+            blocks = _settle(message, edits)
+            done.append(Message(message.role, (*waiting, *blocks), message.index, message.raw))
+            waiting = []
+            continue
+        note = _reminder(message)
+        if note is None:
+            continue
+        edits.append(Edit("ROL001", f"/messages/{message.index}", _words(message), note.text, "kept at its place"))
+        if done:
+            last = done[-1]
+            done[-1] = Message(last.role, _behind(last.blocks, note), last.index, last.raw)
+        else:
+            waiting.append(note)
+    if waiting:
+        done.append(Message("user", tuple(waiting), turn.messages[0].index))
+    if not edits and len(done) == len(turn.messages):
+        return Fix(turn)
+    return Fix(Turn(tuple(done)), tuple(edits))
+
+
+def _settle(message: Message, edits: list[Edit]) -> tuple[Block, ...]:
+    """Reminder blocks behind the last tool result, moved into it."""
+    blocks: list[Block] = []
+    for place, block in enumerate(message.blocks):
+        if isinstance(block, Text) and _is_reminder(block.text) and blocks and isinstance(blocks[-1], ToolResult):
+            blocks[:] = _behind(tuple(blocks), block)
+            note = "moved into the tool result before it"
+            edits.append(Edit("ROL001", f"/messages/{message.index}/content/{place}", block.text, block.text, note))
+        else:
+            blocks.append(block)
+    return tuple(blocks)
+
+
+def _behind(blocks: tuple[Block, ...], note: Text) -> tuple[Block, ...]:
+    if blocks and isinstance(last := blocks[-1], ToolResult):
+        inside = ToolResult(last.id, (*last.content, Text(note.text)), last.is_error)
+        return (*blocks[:-1], inside)
+    return (*blocks, note)
+
+
+def _reminder(message: Message) -> Text | None:
+    words = _words(message)
+    if not words.strip():
+        return None
+    return Text(words if _is_reminder(words) else f"{OPEN}\n{words}\n{CLOSE}")
+
+
+def _words(message: Message) -> str:
+    return "\n\n".join(block.text for block in message.blocks if isinstance(block, Text))
+
+
+def _is_reminder(text: str) -> bool:
+    inner = text.strip()
+    return inner.startswith(OPEN) and inner.endswith(CLOSE)
+
+
+RULE: Final = Rule("ROL001", "inline-system", Safety.ORDER, __doc__ or "", turn=fold)

@@ -1,0 +1,83 @@
+"""
+## What it does
+Drops the token countdown `<total_tokens>N tokens left</total_tokens>` that Claude Code (2.1.233 and later)
+puts behind tool results and user turns.
+
+## Why it costs you
+The number is new each time. Servers that move system messages to the front of the prompt prefill everything
+again for it; where it stays in place it still grows the prompt by about 13 tokens a turn with numbers that
+were true once.
+
+## Example
+    {"role": "system", "content": "<total_tokens>812345 tokens left</total_tokens>"}
+
+## What goes upstream instead
+Nothing. Set `countdown = "keep"` for the client in `keepwarm.toml` (or switch VOL002 off) to leave it where
+it stands.
+
+## When it is wrong to apply
+When the agent's model is meant to pace itself by the number. A text that quotes the tag among other words
+of the user's is left alone, and so is a tool's output.
+
+## Source
+anthropics/claude-code#81259, ollama/ollama#17918 and #18431, vllm-project/vllm#56520, jundot/omlx#2881.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from keepwarm.core.diff import Difference, line_around
+from keepwarm.core.prompt import Block, Edit, Message, SystemBlock, Text
+from keepwarm.rules.api import Fix, Rule, Safety
+
+_TAG: Final = r"<total_tokens>\s*\d[\d,_]*\s+tokens left\s*</total_tokens>"
+_ALONE: Final = re.compile(
+    rf"\s*(?:<system-reminder>\s*(?:{_TAG}\s*)+</system-reminder>|(?:{_TAG}\s*)+)\s*", re.IGNORECASE
+)
+_LINE: Final = re.compile(rf"(?:^|\n)[ \t]*{_TAG}[ \t]*(?=\n|$)", re.IGNORECASE)
+
+
+def drop(message: Message) -> Fix[Message]:
+    """`message` without countdowns: whole blocks of it, and whole lines of a system message."""
+    if message.role == "assistant":
+        return Fix(message)
+    kept: list[Block] = []
+    edits: list[Edit] = []
+    for place, block in enumerate(message.blocks):
+        path = f"/messages/{message.index}/content/{place}"
+        if not isinstance(block, Text):
+            kept.append(block)
+        elif _ALONE.fullmatch(block.text) and (message.role == "system" or len(message.blocks) > 1):
+            edits.append(Edit("VOL002", path, block.text, "", "countdown dropped"))
+        elif message.role == "system" and (rest := _LINE.sub("", block.text)) != block.text:
+            edits.append(Edit("VOL002", path, block.text, rest, "countdown line dropped"))
+            kept.append(Text(rest))
+        else:
+            kept.append(block)
+    if not edits:
+        return Fix(message)
+    return Fix(Message(message.role, tuple(kept), message.index, message.raw), tuple(edits))
+
+
+def drop_from_system(block: SystemBlock) -> Fix[SystemBlock | None]:
+    """`block` without the lines of the system prompt that are a countdown and nothing else."""
+    rest = _LINE.sub("", block.text)
+    if rest == block.text:
+        return Fix(block)
+    path = f"/system/{block.index}/text" if block.index >= 0 else "/system"
+    edit = Edit("VOL002", path, block.text, rest, "countdown line dropped")
+    return Fix(SystemBlock(rest, block.index, block.raw) if rest.strip() else None, (edit,))
+
+
+def names(difference: Difference) -> bool:
+    """True when the texts part on a line that counts tokens down."""
+    return any(
+        re.search(_TAG, line_around(text, difference.offset)) for text in (difference.before, difference.after)
+    )
+
+
+RULE: Final = Rule(
+    "VOL002", "token-countdown", Safety.MEANING, __doc__ or "", system=drop_from_system, message=drop, names=names
+)

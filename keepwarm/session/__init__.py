@@ -1,0 +1,1 @@
+"""Who is speaking, and what stands: conversations, what went upstream for them, and the seat they keep."""

@@ -1,0 +1,135 @@
+"""Which slot of a server a conversation sits in, and why. Pure: a table goes in, a seat and a table come out.
+
+llama.cpp keeps one KV cache a slot. A conversation that returns to its slot finds its prefix there; one that is
+put elsewhere, or finds the slot used by another, pays for it again. So each lineage keeps one slot as long as
+there are slots, and small side calls (titles, probes) share one.
+
+With more conversations than slots a slot changes hands. What llama.cpp then does with the old content was
+measured on xllamacpp 2026.10 (server-context.cpp, slot selection and prompt cache):
+
+    it is saved to the host cache, and the host cache is searched, only when the next prompt keeps less than
+    half of what is in the slot; an entry that is loaded is taken out of the cache, whole, even when only its
+    head is of use; and entries of which less than a quarter would be kept are not loaded.
+
+Hence two ways of handing a slot over, each one tiny request to the same slot beforehand:
+
+    REFILL  for a conversation that has been here before: one token of something else. The old content is
+            saved, and the conversation's own request then finds its entry and loads it whole.
+    CLEAR   for a conversation that is new: the first few tokens of its own prompt. The old content is saved,
+            and the request then keeps all of the slot, so it does not take another's entry apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+import msgspec
+
+Handover: TypeAlias = Literal["none", "refill", "clear"]
+SIDE = "side"
+
+
+class Guest(msgspec.Struct, frozen=True):
+    """Who wants a seat."""
+
+    lineage: str
+    session: str
+    kind: str
+    """"main", "subagent" or "side"."""
+
+
+class Chair(msgspec.Struct, frozen=True):
+    """One slot of the server."""
+
+    slot: int
+    tenant: str = ""
+    """Lineage id, or "side" for the calls that share a seat; "" while it is empty."""
+    session: str = ""
+    kind: str = ""
+    used: int = 0
+    """Order of last use."""
+    busy: int = 0
+    """Requests in flight."""
+
+
+class SeatTable(msgspec.Struct, frozen=True):
+    """The slots of one server, and who has sat there."""
+
+    chairs: tuple[Chair, ...] = ()
+    """Empty when the server has no slots to choose from."""
+    clock: int = 0
+    known: frozenset[str] = frozenset()
+    """Tenants that have had a seat and lost it: their cache may be in the server's host memory."""
+
+    def busy(self) -> int:
+        """Slots at work."""
+        return sum(1 for chair in self.chairs if chair.busy)
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """A seat, why, and what has to be done before it is taken."""
+
+    slot: int | None
+    reason: str
+    handover: Handover
+    table: SeatTable
+
+
+def seats(count: int) -> SeatTable:
+    """A table of `count` empty slots."""
+    return SeatTable(tuple(Chair(slot) for slot in range(count)))
+
+
+def choose(table: SeatTable, guest: Guest) -> Choice:
+    """The seat for a request of `guest`; the table that comes back has it sitting there, at work."""
+    if not table.chairs:
+        return Choice(None, "the server has no slots to choose from", "none", table)
+    tenant = SIDE if guest.kind == SIDE and len(table.chairs) > 1 else guest.lineage
+    for chair in table.chairs:
+        if chair.tenant == tenant:
+            return _seated(table, chair, guest, tenant, "its own slot", "none")
+    for chair in table.chairs:
+        if not chair.tenant:
+            return _seated(table, chair, guest, tenant, "a slot that was empty", "none")
+    chair, reason = _least_missed(table, guest)
+    handover: Handover = "refill" if tenant in table.known else "clear"
+    return _seated(table, chair, guest, tenant, reason, handover)
+
+
+def leave(table: SeatTable, slot: int | None) -> SeatTable:
+    """The table when a request in `slot` is over."""
+    return _with_chair(table, slot, lambda chair: msgspec.structs.replace(chair, busy=max(0, chair.busy - 1)))
+
+
+def _least_missed(table: SeatTable, guest: Guest) -> tuple[Chair, str]:
+    """The chair whose tenant gives it up.
+
+    In this order: idle before busy; the shared side seat; then the one used longest ago, but a session's main
+    conversation, which waits while its own sub-agents work, only when nobody else is left.
+    """
+
+    def rank(chair: Chair) -> tuple[bool, bool, bool, int]:
+        waits = chair.kind == "main" and chair.session == guest.session != "" and guest.kind != "main"
+        return (chair.busy > 0, waits, chair.tenant != SIDE, chair.used)
+
+    chair = min(table.chairs, key=rank)
+    who = "side calls" if chair.tenant == SIDE else f"a {chair.kind} conversation"
+    return chair, f"all {len(table.chairs)} slots are taken: {who} used longest ago gave its slot up"
+
+
+def _seated(table: SeatTable, chair: Chair, guest: Guest, tenant: str, reason: str, handover: Handover) -> Choice:
+    known = table.known - {tenant}
+    if chair.tenant and chair.tenant != tenant:
+        known |= {chair.tenant}
+    clock = table.clock + 1
+    table = msgspec.structs.replace(table, clock=clock, known=known)
+    table = _with_chair(
+        table, chair.slot, lambda old: Chair(old.slot, tenant, guest.session, guest.kind, clock, old.busy + 1)
+    )
+    return Choice(chair.slot, reason, handover, table)
+
+
+def _with_chair(table: SeatTable, slot: int | None, change: Callable[[Chair], Chair]) -> SeatTable:
+    chairs = tuple(change(chair) if chair.slot == slot else chair for chair in table.chairs)
+    return msgspec.structs.replace(table, chairs=chairs)

@@ -1,0 +1,106 @@
+"""Conversations as trees of what was sent.
+
+A *group* is everything one agent of one session says with one shape of prompt. In it a *lineage* is one
+conversation: requests that share their first turn. Its turns form a tree by chain digests, so that a fork,
+a rewind or a retry starts its branch at the turn where it parts, and what stands before is found by a
+dictionary look-up.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sequence
+
+import msgspec
+
+from keepwarm.core import digest
+from keepwarm.core.answer import Answer
+from keepwarm.core.prompt import Head
+from keepwarm.ledger.records import EditNote
+
+SHAPE_CHARACTERS = 512
+"""How much of the system prompt tells the kinds of calls of one agent apart: enough for its opening words, too
+little for the git status or the date that older clients write further down."""
+
+
+class GroupKey(msgspec.Struct, frozen=True):
+    """Who is speaking."""
+
+    session: str
+    agent: str
+    shape: bytes
+    """Digest of the opening of the system prompt and of whether there are tools: a title call shares session and
+    agent with the main conversation but never this."""
+
+
+class HeadState(msgspec.Struct, frozen=True):
+    """System and tools of a request as they went upstream."""
+
+    key: bytes
+    """Digest of what went upstream."""
+    head: Head
+    """After the rules."""
+    system: bytes
+    """The upstream text of the system prompt, in the dialect's shape."""
+    tools: bytes
+    """The upstream text of the tools."""
+    wires: tuple[bytes, ...] = ()
+    """Digests of the client's tool texts, to know them again without parsing."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """One turn as it went upstream: what was sent stands."""
+
+    key: bytes
+    """Chain digest up to and with this turn."""
+    wire: bytes
+    """Digest of the client's bytes that it was made from."""
+    chunk: bytes
+    """Its upstream text; b"" when the client's own bytes went."""
+    notes: tuple[EditNote, ...] = ()
+    assistant: bool = False
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """One request of a lineage, as far as a later one is compared with it."""
+
+    record: str
+    """The id of its record."""
+    keys: tuple[bytes, ...]
+    """Chain digests of its turns."""
+    head: HeadState
+    model: str
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    answer: Answer | None = None
+    """What came back, when it came back whole."""
+
+    def shared(self, keys: Sequence[bytes]) -> int:
+        """How many leading turns another request shares. A chain digest is equal only if all before it are."""
+        limit = min(len(self.keys), len(keys))
+        return bisect_left(range(limit), True, key=lambda at: self.keys[at] != keys[at])
+
+
+def group_turns(roles: Sequence[str]) -> list[tuple[int, int]]:
+    """Cut a row of message roles into turns, as half-open ranges of indexes.
+
+    An assistant message is a turn of its own; so is each run of other messages between two of them.
+    """
+    turns: list[tuple[int, int]] = []
+    start = 0
+    for at, role in enumerate(roles):
+        if role == "assistant":
+            if start < at:
+                turns.append((start, at))
+            turns.append((at, at + 1))
+            start = at + 1
+    if start < len(roles):
+        turns.append((start, len(roles)))
+    return turns
+
+
+def shape_of(head_text: str, has_tools: bool) -> bytes:
+    """The shape of a prompt from its system text (after the rules) and whether it offers tools."""
+    return digest.of_text(head_text[:SHAPE_CHARACTERS], "tools" if has_tools else "")
+
+
