@@ -161,7 +161,7 @@ async def closing_words(options: EngineOptions) -> tuple[str, ...]:
         async with (
             running_engine(options) as engine,
             aiohttp.ClientSession() as http,
-            asyncio.timeout(_QUESTION_SECONDS),
+            asyncio.timeout(_PATIENCE_S),
         ):
             for question in _QUESTIONS:
                 body = {"messages": [{"role": "user", "content": question}], "max_tokens": 24, "temperature": 0}
