@@ -103,7 +103,7 @@ class Turn(msgspec.Struct, frozen=True):
     @property
     def is_assistant(self) -> bool:
         """True for the model's own turn."""
-        return self.messages[0].role == "assistant"
+        return bool(self.messages) and self.messages[0].role == "assistant"
 
     def blocks(self) -> Iterator[Block]:
         """All blocks in order."""

@@ -27,14 +27,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from keepwarm.core.prompt import Block, Edit, Message, ToolUse, Turn
+from msgspec import structs
+
+from keepwarm.core.prompt import Block, Edit, Message, ToolResult, ToolUse, Turn
 from keepwarm.rules.api import Fix, Memory, Rule, Safety
 
 
 def replay(turn: Turn, memory: Memory) -> Fix[Turn]:
-    """`turn` with each tool call as it was generated."""
-    if not turn.is_assistant:
-        return Fix(turn)
+    """`turn` with each tool call as it was generated, each result under the id that the server gave its call."""
     edits: list[Edit] = []
     messages: list[Message] = []
     for message in turn.messages:
@@ -48,14 +48,16 @@ def replay(turn: Turn, memory: Memory) -> Fix[Turn]:
 
 
 def _replayed(block: Block, memory: Memory, path: str, edits: list[Edit]) -> Block:
-    if not isinstance(block, ToolUse) or (answer := memory.by_call(block.id)) is None:
+    if not isinstance(block, ToolUse | ToolResult) or (answer := memory.by_call(block.id)) is None:
         return block
     call = next(call for call in answer.calls if call.id == block.id)
-    if call.arguments == block.arguments and call.upstream_id in ("", block.upstream_id, block.id):
+    if isinstance(block, ToolResult):
+        return structs.replace(block, id=call.upstream_id) if call.upstream_id else block
+    if call.arguments == block.arguments and call.upstream_id in ("", block.upstream_id):
         return block
     if call.arguments != block.arguments:
         edits.append(Edit("HIS003", path, block.arguments, call.arguments, "arguments as generated"))
-    return ToolUse(block.id, call.name, call.arguments, call.upstream_id)
+    return structs.replace(block, name=call.name, arguments=call.arguments, upstream_id=call.upstream_id)
 
 
 RULE: Final = Rule("HIS003", "rewritten-tool-call", Safety.EXACT, __doc__ or "", turn=replay)

@@ -30,6 +30,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec import structs
+
 from keepwarm.core.prompt import Block, Edit, Message, Text, ToolResult, Turn
 from keepwarm.rules.api import Fix, Memory, Rule, Safety
 
@@ -81,7 +83,7 @@ def _settle(message: Message, edits: list[Edit]) -> tuple[Block, ...]:
 
 def _behind(blocks: tuple[Block, ...], note: Text) -> tuple[Block, ...]:
     if blocks and isinstance(last := blocks[-1], ToolResult):
-        inside = ToolResult(last.id, (*last.content, Text(note.text)), last.is_error)
+        inside = structs.replace(last, content=(*last.content, Text(note.text)))
         return (*blocks[:-1], inside)
     return (*blocks, note)
 

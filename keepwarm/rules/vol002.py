@@ -53,7 +53,7 @@ def drop(message: Message) -> Fix[Message]:
             edits.append(Edit("VOL002", path, block.text, "", "countdown dropped"))
         elif message.role == "system" and (rest := _LINE.sub("", block.text)) != block.text:
             edits.append(Edit("VOL002", path, block.text, rest, "countdown line dropped"))
-            kept.append(Text(rest))
+            kept.append(Text(rest, block.raw))
         else:
             kept.append(block)
     if not edits:

@@ -1,0 +1,144 @@
+"""A server that speaks Anthropic's Messages API itself: the client's bytes go through, edited in place only where a
+rule fired. Anthropic's own service, and others that take `cache_control`, keep the client's marks.
+
+Source: the Messages API reference; vLLM, SGLang, Ollama (0.14 and later) and LM Studio serve the same shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from keepwarm.codec.splice import Patch, elements, members, splice, without
+from keepwarm.core.events import Failed
+from keepwarm.core.prompt import Block, Head, Message, SystemBlock, Text, Thinking, Tool, ToolResult, ToolUse, Turn
+from keepwarm.upstream import failures
+from keepwarm.upstream.anthropic_stream import AnthropicReader
+from keepwarm.upstream.api import Draft, Outgoing, Traits
+
+PATH = "/v1/messages"
+GONE = b" "
+"""The upstream text of a turn that a rule took out whole (b"" means: as the client wrote it)."""
+_encode = msgspec.json.encode
+
+
+class Anthropic(msgspec.Struct, frozen=True):
+    """One server that speaks the Messages API."""
+
+    traits: Traits = Traits("anthropic")
+    model: str = ""
+
+    name = "anthropic"
+    same_protocol = True
+
+    def head(self, head: Head, original: Head) -> tuple[bytes, bytes]:
+        """The members `system` and `tools` anew where a rule changed them."""
+        system = b"" if head.system == original.system else _system(head.system, original.system)
+        tools = b"" if head.tools == original.tools else b"[" + b",".join(map(_tool, head.tools)) + b"]"
+        return system, tools
+
+    def turn(self, turn: Turn, original: Turn) -> bytes:
+        """The turn's messages anew when a rule changed one of them."""
+        if turn == original:
+            return b""
+        known = {id(block) for block in original.blocks()}
+        return b",".join(_message(message, known) for message in turn.messages) or GONE
+
+    def request(self, draft: Draft) -> Outgoing:
+        """The client's body with the changed places spliced in; its very bytes when nothing changed."""
+        if not (draft.system or draft.tools or self.model or any(draft.chunks)):
+            return Outgoing(PATH, draft.body, draft.headers)
+        spans = members(draft.body)
+        patches = [
+            Patch(*spans[name], text)
+            for name, text in (("system", draft.system), ("tools", draft.tools))
+            if text and name in spans
+        ]
+        if self.model:
+            patches.append(Patch(*spans["model"], _encode(self.model)))
+        if any(draft.chunks):
+            patches += _turn_patches(draft)
+        return Outgoing(PATH, splice(draft.body, patches), draft.headers)
+
+    def reader(self, stream: bool) -> AnthropicReader:
+        """For the answer, which is streamed or not as the client asked."""
+        return AnthropicReader(stream)
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
+        """What an error answer means."""
+        return failures.failure(status, headers, body)
+
+
+def _turn_patches(draft: Draft) -> list[Patch]:
+    container = members(draft.body)["messages"]
+    spans = elements(draft.body, container)
+    gone: list[int] = []
+    patches: list[Patch] = []
+    for chunk, (start, end) in zip(draft.chunks, draft.ranges, strict=True):
+        if chunk == GONE:
+            gone += range(start, end)
+        elif chunk:
+            patches.append(Patch(spans[start].start, spans[end - 1].end, chunk))
+    return patches + without(draft.body, container, spans, gone)
+
+
+def _system(blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
+    if original and original[0].index < 0:  # one string
+        return _encode("".join(block.text for block in blocks))
+    before = {block.index: block.text for block in original}
+    return b"[" + b",".join(
+        block.raw if block.text == before.get(block.index) else _with(block.raw, "text", _encode(block.text))
+        for block in blocks
+    ) + b"]"  # fmt: skip
+
+
+def _tool(tool: Tool) -> bytes:
+    if not tool.schema or "input_schema" not in (spans := members(tool.raw)):
+        return tool.raw
+    return splice(tool.raw, [Patch(*spans["input_schema"], tool.schema)])
+
+
+def _message(message: Message, known: set[int]) -> bytes:
+    if message.raw and all(id(block) in known for block in message.blocks):
+        spans = members(message.raw)
+        start, end = spans["content"]
+        before = message.raw[start:end].lstrip()
+        count = 1 if before.startswith(b'"') else len(elements(message.raw, spans["content"]))
+        if count == len(message.blocks):
+            return message.raw
+    content = b"[" + b",".join(_block(block, id(block) in known) for block in message.blocks) + b"]"
+    if message.raw:
+        return _with(message.raw, "content", content)
+    return b'{"role":' + _encode(message.role) + b',"content":' + content + b"}"
+
+
+def _block(block: Block, untouched: bool) -> bytes:
+    if untouched and block.raw and not block.raw.startswith(b'"'):
+        return block.raw
+    whole = block.raw if block.raw.startswith(b"{") else b""
+    match block:
+        case Text(text):
+            return _with(whole or b'{"type":"text","text":""}', "text", _encode(text))
+        case ToolUse(id, name, arguments):
+            base = whole or b'{"type":"tool_use","id":' + _encode(id) + b',"name":' + _encode(name) + b',"input":{}}'
+            return _with(base, "input", arguments.encode() or b"{}")
+        case ToolResult(id, parts, is_error):
+            content = b"[" + b",".join(_block(part, not isinstance(part, Text)) for part in parts) + b"]"
+            flag = b',"is_error":true' if is_error else b""
+            base = whole or b'{"type":"tool_result","tool_use_id":' + _encode(id) + flag + b',"content":[]}'
+            return _with(base, "content", content)
+        case Thinking(text, signature):
+            return _encode({"type": "thinking", "thinking": text, "signature": signature})
+        case _:
+            return block.raw
+
+
+def _with(raw: bytes, name: str, value: bytes) -> bytes:
+    """A JSON object's text with one member's value changed, or the member added at its end."""
+    spans = members(raw)
+    if name in spans:
+        return splice(raw, [Patch(*spans[name], value)])
+    end = raw.rindex(b"}")
+    comma = b"," if spans else b""
+    return raw[:end] + comma + _encode(name) + b":" + value + raw[end:]

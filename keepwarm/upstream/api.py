@@ -1,0 +1,99 @@
+"""What a dialect is: how one kind of server is asked, and how its answer is read.
+
+A dialect is pure. It turns what stands (texts of the head and of each turn, made once and kept by the journal)
+into a request, and bytes of an answer into events; the shell does the sending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from keepwarm.core.events import Event, Failed
+from keepwarm.core.prompt import Head, Options, Turn
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """A request to the server."""
+
+    path: str
+    """Below the upstream's address: "/v1/chat/completions"."""
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    method: str = "POST"
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """All that a dialect needs to write one request."""
+
+    body: bytes
+    """The client's body as it came."""
+    options: Options
+    system: bytes
+    """What `Dialect.head` made of the system prompt."""
+    tools: bytes
+    """What `Dialect.head` made of the tools."""
+    chunks: tuple[bytes, ...]
+    """What `Dialect.turn` made of each turn, or what stands for it since an earlier request."""
+    ranges: tuple[tuple[int, int], ...]
+    """For each turn, the client's messages that it is made of: half-open index ranges."""
+    slot: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    """Headers to send besides the dialect's own."""
+
+
+class Traits(msgspec.Struct, frozen=True):
+    """What is known of a server from asking it."""
+
+    kind: str = "chat"
+    """A key of `registry.DIALECTS`."""
+    slots: int = 0
+    """Slots to choose from; 0 when the server does not let one choose."""
+    context: int | None = None
+    """Tokens that one conversation can hold."""
+    vision: bool = True
+    """Whether images may be sent."""
+    model: str = ""
+    """The model's name, when the server has one model."""
+    version: str = ""
+    first_party: bool = False
+    """Anthropic itself: observed, never rewritten, unless the user turns it on."""
+
+
+class Reader(Protocol):
+    """Reads one answer."""
+
+    def feed(self, data: bytes) -> list[Event]:
+        """The events that `data` completes."""
+
+    def finish(self) -> list[Event]:
+        """The answer's bytes have ended: what is left, at most one of it Finished or Failed."""
+
+
+class Dialect(Protocol):
+    """How one kind of server is spoken to."""
+
+    @property
+    def name(self) -> str:
+        """The key in the registry."""
+
+    @property
+    def same_protocol(self) -> bool:
+        """True when the server speaks the client's protocol: bytes are edited in place and answers pass as they are."""
+
+    def head(self, head: Head, original: Head) -> tuple[bytes, bytes]:
+        """(system, tools) as upstream text; b"" for a part that goes as the client wrote it."""
+
+    def turn(self, turn: Turn, original: Turn) -> bytes:
+        """A turn as upstream text; b"" when it goes as the client wrote it."""
+
+    def request(self, draft: Draft) -> Outgoing:
+        """The whole request."""
+
+    def reader(self, stream: bool) -> Reader:
+        """For the answer to a request."""
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
+        """What an error answer means."""

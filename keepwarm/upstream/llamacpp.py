@@ -1,0 +1,108 @@
+"""llama.cpp's llama-server, over `/v1/chat/completions`.
+
+That endpoint and not `/v1/messages`, because only there `id_slot`, `cache_prompt` and `return_progress` are read
+(server-context.cpp; seen on xllamacpp 2026.10). `parallel_tool_calls` is off by default there and agents expect it.
+`preserve_thinking` and `clear_thinking` are switches of chat templates (Qwen, GLM) that otherwise drop earlier
+reasoning at a new user turn; a template that does not know a switch does not see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from keepwarm.core.events import Failed
+from keepwarm.core.prompt import Head, Turn
+from keepwarm.upstream import chat, failures
+from keepwarm.upstream.api import Draft, Outgoing, Traits
+from keepwarm.upstream.chat_stream import ChatReader
+
+PATH = "/v1/chat/completions"
+
+
+class LlamaCpp(msgspec.Struct, frozen=True):
+    """One llama-server."""
+
+    traits: Traits = Traits("llamacpp")
+    model: str = ""
+    """The name to ask for; "" passes the client's on (a server with one model does not care)."""
+
+    name = "llamacpp"
+    same_protocol = False
+
+    def head(self, head: Head, original: Head) -> tuple[bytes, bytes]:
+        """(system message, tools) as chat texts."""
+        return chat.system_text(head), chat.tools_text(head)
+
+    def turn(self, turn: Turn, original: Turn) -> bytes:
+        """A turn as chat messages."""
+        return chat.turn_text(turn, vision=self.traits.vision)
+
+    def request(self, draft: Draft) -> Outgoing:
+        """The request, always streamed: progress and hang-ups are then seen whatever the client asked for."""
+        options = draft.options
+        parts = chat.members(options, self.model)
+        parts += [
+            b'"stream":true,"stream_options":{"include_usage":true},"return_progress":true,"cache_prompt":true',
+            chat.pair("chat_template_kwargs", self._switches(options.thinking)),
+        ]
+        if draft.tools:
+            parts.append(chat.pair("parallel_tool_calls", options.parallel_tools is not False))
+        if draft.slot is not None:
+            parts.append(chat.pair("id_slot", draft.slot))
+        return Outgoing(PATH, chat.body(parts, draft.system, draft.tools, draft.chunks), draft.headers)
+
+    def reader(self, stream: bool) -> ChatReader:
+        """For the answer, which is always streamed."""
+        return ChatReader(stream=True)
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
+        """What an error answer means."""
+        return failures.failure(status, headers, body)
+
+    def _switches(self, thinking: bool | None) -> dict[str, bool]:
+        switches = {"preserve_thinking": True, "clear_thinking": False}
+        if thinking is not None:
+            switches["enable_thinking"] = thinking
+        return switches
+
+
+def refill(slot: int) -> Outgoing:
+    """One token into a slot: its content goes to the host cache, and the next prompt there is looked up in it."""
+    return Outgoing("/completion", msgspec.json.encode({"prompt": "x", "n_predict": 0, "id_slot": slot}))
+
+
+def render(request: Outgoing) -> Outgoing:
+    """Ask for the prompt text that the server would make of a request."""
+    return Outgoing("/apply-template", request.body)
+
+
+def clear(slot: int, rendered: bytes) -> Outgoing | None:
+    """The first tokens of a new conversation into a slot, from `render`'s answer: the old content goes to the
+    host cache, and the conversation then keeps what is in the slot, so it takes no other's entry apart."""
+    try:
+        prompt = msgspec.json.decode(rendered, type=dict[str, Any]).get("prompt")
+    except msgspec.DecodeError:
+        return None
+    if not isinstance(prompt, str) or not prompt:
+        return None
+    return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
+
+
+def traits(props: bytes) -> Traits | None:
+    """What `GET /props` says; None when this is no llama-server."""
+    try:
+        said = msgspec.json.decode(props, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return None
+    slots = said.get("total_slots")
+    if not isinstance(slots, int):
+        return None
+    settings = said.get("default_generation_settings")
+    context = settings.get("n_ctx") if isinstance(settings, dict) else None
+    modalities = said.get("modalities")
+    vision = bool(modalities.get("vision")) if isinstance(modalities, dict) else True
+    model = str(said.get("model_alias") or said.get("model_path") or "").rsplit("/", 1)[-1]
+    return Traits("llamacpp", slots, context, vision, model, str(said.get("build_info") or ""))

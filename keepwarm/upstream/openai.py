@@ -1,0 +1,50 @@
+"""Any other server that takes chat completions: the shared shape and nothing that only one kind of server knows.
+
+Source: the OpenAI API reference for chat completions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from keepwarm.core.events import Failed
+from keepwarm.core.prompt import Head, Turn
+from keepwarm.upstream import chat, failures
+from keepwarm.upstream.api import Draft, Outgoing, Traits
+from keepwarm.upstream.chat_stream import ChatReader
+
+PATH = "/v1/chat/completions"
+
+
+class OpenAI(msgspec.Struct, frozen=True):
+    """One chat completions server."""
+
+    traits: Traits = Traits("chat")
+    model: str = ""
+
+    name = "chat"
+    same_protocol = False
+
+    def head(self, head: Head, original: Head) -> tuple[bytes, bytes]:
+        """(system message, tools) as chat texts."""
+        return chat.system_text(head), chat.tools_text(head)
+
+    def turn(self, turn: Turn, original: Turn) -> bytes:
+        """A turn as chat messages."""
+        return chat.turn_text(turn, vision=self.traits.vision)
+
+    def request(self, draft: Draft) -> Outgoing:
+        """The request, always streamed, with the usage asked for."""
+        parts = chat.members(draft.options, self.model)
+        parts.append(b'"stream":true,"stream_options":{"include_usage":true}')
+        return Outgoing(PATH, chat.body(parts, draft.system, draft.tools, draft.chunks), draft.headers)
+
+    def reader(self, stream: bool) -> ChatReader:
+        """For the answer, which is always streamed."""
+        return ChatReader(stream=True)
+
+    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
+        """What an error answer means."""
+        return failures.failure(status, headers, body)
