@@ -1,7 +1,7 @@
 """Runs the real Claude Code from npm against a server on this machine, shut off from everything else.
 
-Nothing of the caller's environment reaches the client: its environment is built from nothing, its home is a folder of the test,
-its key is a dummy, and both proxy variables point at a port where nobody listens, so that only loopback answers.
+Nothing of the caller's environment reaches the client: its environment is built from nothing, its home is a folder of
+the test, its key is a dummy, and both proxy variables point at a port where nobody listens: only loopback answers.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def find_client(version: str) -> Path:
 class ClaudeCode:
     """One installation of Claude Code with a home and a working folder of its own.
 
-    Several processes may be started one after another (`continue_=True` takes the last session up again) or side by side.
+    Processes may be started one after another (`continue_=True` takes the last session up again) or side by side.
     """
 
     def __init__(
@@ -146,9 +146,7 @@ class ClaudeCode:
         # An empty value takes a variable away: that is how a test lets the client make its title calls.
         return {name: value for name, value in (env | self.extra_env).items() if value != ""}
 
-    async def run(
-        self, prompt: str, continue_: bool = False, max_turns: int = 40, timeout: float = 120.0
-    ) -> ClaudeRun:
+    async def run(self, prompt: str, continue_: bool = False, max_turns: int = 40, timeout: float = 120.0) -> ClaudeRun:
         """One user turn in a process of its own. `timeout` in seconds; raises ClientTimeout."""
         args = ["--output-format", "stream-json"]
         if continue_:
@@ -159,7 +157,7 @@ class ClaudeCode:
     async def converse(
         self, prompts: Sequence[str], continue_: bool = False, max_turns: int = 40, timeout: float = 180.0
     ) -> ClaudeRun:
-        """Several user turns in one process, each sent when the turn before it has ended. `timeout` is for all of them."""
+        """Several user turns in one process, each sent when the turn before it has ended; one `timeout` for all."""
         args = ["--output-format", "stream-json", "--input-format", "stream-json", "-p"]
         if continue_:
             args.append("-c")
