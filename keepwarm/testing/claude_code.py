@@ -86,7 +86,7 @@ class ClaudeRun(msgspec.Struct, frozen=True):
 
 
 def find_client(version: str) -> Path:
-    """The executable of one version, below `$KEEPWARM_CLIENTS` or the nearest `.clients`. Raises ClientMissing."""
+    """The executable of one version, below `$KEEPWARM_CLIENTS` or `.clients` of the checkout. Raises ClientMissing."""
     named = os.environ.get(CLIENTS_VARIABLE)
     folder = Path(named) if named else Path(__file__).resolve().parents[2] / ".clients"
     found = folder / f"cc-{version}" / "node_modules" / ".bin" / "claude"
