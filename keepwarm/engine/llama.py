@@ -3,8 +3,8 @@
     with Engine(EngineOptions(model=Path("model.gguf"), slots=2)) as engine:
         requests to engine.url, for example engine.url + "/v1/chat/completions"
 
-In a process of its own it can be stopped, be measured, and cannot hurt the gateway. No engine outlives `stop()`, the end of the
-`with` block or the process that started it.
+In a process of its own it can be stopped, be measured, and cannot hurt the gateway. No engine outlives `stop()`, the
+end of the `with` block or the process that started it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TAIL_BYTES: Final = 2000
 _STOP_SECONDS: Final = 5.0
 
 
-class _Started(msgspec.Struct):
+class _Started(msgspec.Struct, frozen=True):
     url: str
 
 
@@ -90,7 +90,8 @@ class Engine:
         """End the child and wait until it is gone; without effect when it is not running."""
         process, self._process = self._process, None
         if process is not None:
-            assert process.stdin is not None and process.stdout is not None
+            assert process.stdin is not None
+            assert process.stdout is not None
             process.stdin.close()
             try:
                 process.wait(_STOP_SECONDS)
@@ -103,7 +104,7 @@ class Engine:
             self._log = None
 
     def memory_bytes(self) -> int:
-        """The child's resident memory in bytes, KV and host cache included. Raises EngineError, MissingExtra (psutil)."""
+        """The child's resident memory in bytes, KV and host cache included. EngineError, MissingExtra (psutil)."""
         try:
             import psutil
         except ImportError as error:
@@ -125,7 +126,7 @@ class Engine:
             self.options.log_file.parent.mkdir(parents=True, exist_ok=True)
             self._log = self.options.log_file.open("a+b")
         else:
-            self._log = tempfile.TemporaryFile()
+            self._log = tempfile.TemporaryFile()  # noqa: SIM115 (open for as long as the child lives)
         self._log_start = self._log.seek(0, os.SEEK_END)
         # A session of its own: Ctrl-C at the terminal is for the gateway, which drains first and stops the engine last.
         self._process = subprocess.Popen(
@@ -146,7 +147,8 @@ class Engine:
 
     def _read_url(self, deadline: float) -> str:
         """The child's one line on standard output, or the reason why there is none."""
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         line = b""
         while not line.endswith(b"\n"):
             readable, _, _ = select.select([self._process.stdout], [], [], max(0.0, deadline - time.monotonic()))
@@ -165,9 +167,10 @@ class Engine:
         if status == EXIT_NOT_INSTALLED:
             return MissingExtra("the embedded engine", "keepwarm[engine]")
         return EngineError(
-            f"llama.cpp could not start with {self.options.model} (exit status {status}): check that it is a complete GGUF file "
-            f"of a model this version knows, that there is memory for its context ({self.options.context or 'in full'}), "
-            f"and that port {self.options.port or '(any)'} is free. {self._log_tail()}"
+            f"llama.cpp could not start with {self.options.model} (exit status {status}): check that it is a complete "
+            "GGUF file of a model this version knows, that there is memory for its context "
+            f"({self.options.context or 'in full'}), and that port {self.options.port or '(any)'} is free. "
+            f"{self._log_tail()}"
         )
 
     def _wait_healthy(self, deadline: float) -> None:
@@ -183,7 +186,9 @@ class Engine:
             except OSError:
                 self._running()
             time.sleep(0.05)
-        raise EngineError(f"The engine did not become healthy in {self.options.start_timeout:.0f} s. {self._log_tail()}")
+        raise EngineError(
+            f"The engine did not become healthy in {self.options.start_timeout:.0f} s. {self._log_tail()}"
+        )
 
     def _log_tail(self) -> str:
         """What the child said last, as part of an error's text."""
@@ -194,4 +199,3 @@ class Engine:
         tail = self._log.read().decode("utf-8", "replace").strip()
         self._log.seek(0, os.SEEK_END)
         return f"Its last words:\n{tail}" if tail else "It said nothing."
-

@@ -2,9 +2,10 @@
 
     python -m keepwarm.engine.llama_process
 
-reads EngineOptions as one JSON line, prints {"url": "http://127.0.0.1:PORT"} as one JSON line when the model is loaded, and ends
-when standard input ends. That is how the engine dies with its parent however the parent dies: the kernel closes a dead process's
-pipes. (PR_SET_PDEATHSIG would not do: it fires when the parent's *thread* ends, and the engine may be started from a worker thread.)
+reads EngineOptions as one JSON line, prints {"url": "http://127.0.0.1:PORT"} as one JSON line when the model is
+loaded, and ends when standard input ends. That is how the engine dies with its parent however the parent dies: the
+kernel closes a dead process's pipes. (PR_SET_PDEATHSIG would not do: it fires when the parent's *thread* ends, and
+the engine may be started from a worker thread.)
 
 Exit status 3: the model or an option was refused, the reason is on standard error. 4: xllamacpp is not installed.
 """
@@ -86,7 +87,8 @@ def _claim_stdout() -> BinaryIO:
 
 
 def _end_with_parent() -> None:
-    while sys.stdin.buffer.read(4096):
+    # os.read, not sys.stdin: a thread inside sys.stdin's lock makes the interpreter abort when main() ends by itself.
+    while os.read(0, 4096):
         pass
     # Not sys.exit: the server's threads would be waited for, and there is nothing of theirs to save.
     os._exit(0)

@@ -8,12 +8,14 @@ import msgspec
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What llama.cpp's server is started with. Everything but `model` has llama.cpp's default or one fit for a single user."""
+    """What llama.cpp's server is started with. Everything but `model` has llama.cpp's default or one fit for a single
+    user."""
 
     model: Path
     """The GGUF file."""
     context: int = 0
-    """Tokens of context of all slots together: each slot gets context / slots. 0 = what the model was trained for, per slot."""
+    """Tokens of context of all slots together: each slot gets context / slots. 0 = what the model was trained for,
+    per slot."""
     slots: int = 1
     """How many conversations are held at once (llama.cpp's n_parallel)."""
     host: str = "127.0.0.1"
@@ -23,7 +25,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     threads: int | None = None
     """Threads to compute with; None = llama.cpp chooses."""
     cache_ram_mib: int = 8192
-    """Host cache for the KV of conversations that lost their slot, in MiB; 0 = off, -1 = no limit. 8192 is llama.cpp's default."""
+    """Host cache for the KV of conversations that lost their slot, in MiB; 0 = off, -1 = no limit. 8192 is
+    llama.cpp's default."""
     slot_save_path: Path | None = None
     """A folder for POST /slots/N?action=save and restore; None = these actions are refused."""
     chat_template: str | None = None

@@ -22,8 +22,9 @@ class Answer(msgspec.Struct, frozen=True):
     thinking: str = ""
     """Sent as `reasoning_content`; no line break at either end, since templates strip or add those."""
     tool_calls: tuple[tuple[str, str], ...] = ()
-    """(function name, arguments as JSON text) for each call. The text goes out and stays in the slot as it stands here; llama.cpp
-    prints it anew on the next turn, the same only if it looks like json.dumps(..., ensure_ascii=False) and has no 1.0."""
+    """(function name, arguments as JSON text) for each call. The text goes out and stays in the slot as it stands
+    here; llama.cpp prints it anew on the next turn, the same only if it looks like json.dumps(...,
+    ensure_ascii=False) and has no 1.0."""
     finish: Finish | None = None
     """The finish_reason; None = tool_calls where there are any, else stop."""
 
@@ -42,15 +43,15 @@ _MARKER: Final = re.compile(r"\bSCRIPT ([A-Za-z0-9_.-]*[A-Za-z0-9_])")
 class MarkerScript:
     """Answers by the last marker `SCRIPT name` in the text of a user message.
 
-    Tool results are no user text (role `tool`), so a file that quotes a marker changes nothing. The step is the number of
-    assistant messages behind the message with the marker. A sub-agent's prompt may hold a marker of its own.
+    Tool results are no user text (role `tool`), so a file that quotes a marker changes nothing. The step is the number
+    of assistant messages behind the message with the marker. A sub-agent's prompt may hold a marker of its own.
     """
 
     def __init__(self, scripts: Mapping[str, Sequence[Answer]], *, default: Answer, side: Answer | None = None) -> None:
         """scripts   the answers of each name, step by step
         default   for a request without a known marker, and for every step past the end of a script (as text)
-        side      for a request without tools whose turn would be a tool call: a title or a summary that quotes the marker;
-                  None = `default`
+        side      for a request without tools whose turn would be a tool call: a title or a summary that quotes the
+                  marker; None = `default`
         """
         self.scripts = {name: tuple(answers) for name, answers in scripts.items()}
         self.default = default
@@ -75,7 +76,8 @@ class MarkerScript:
 
 
 def content_text(content: object) -> str:
-    """The text of a message's content, a string or a list of parts; parts are joined with line breaks, as llama.cpp does."""
+    """The text of a message's content, a string or a list of parts; parts are joined with line breaks, as llama.cpp
+    does."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):

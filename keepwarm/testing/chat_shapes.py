@@ -1,7 +1,8 @@
 """The JSON of llama.cpp's /v1/chat/completions, field for field as its server writes it (measured on build 11549).
 
-Stream: progress chunks if asked for (`return_progress`), a chunk with the role, deltas, a chunk with the finish_reason, then with
-`stream_options.include_usage` a chunk of no choices with usage and timings, else the timings stand on the chunk before; [DONE].
+Stream: progress chunks if asked for (`return_progress`), a chunk with the role, deltas, a chunk with the
+finish_reason, then with `stream_options.include_usage` a chunk of no choices with usage and timings, else the timings
+stand on the chunk before; [DONE].
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class ChatShape:
         return self._chunk({"role": "assistant", "content": None})
 
     def deltas(self, answer: Answer, call_ids: tuple[str, ...]) -> Iterator[bytes]:
-        """The chunks of thinking, text and tool calls, in that order; the name comes with the first piece of the arguments."""
+        """The chunks of thinking, text and tool calls, in that order; a call's name comes with its first piece."""
         for piece in _pieces(answer.thinking):
             yield self._chunk({"reasoning_content": piece})
         for piece in _pieces(answer.text):
@@ -82,7 +83,9 @@ class ChatShape:
         for index, ((name, arguments), call_id) in enumerate(zip(answer.tool_calls, call_ids, strict=True)):
             first, *rest = list(_pieces(arguments)) or [""]
             function = {"name": name, "arguments": first}
-            yield self._chunk({"tool_calls": [{"index": index, "id": call_id, "type": "function", "function": function}]})
+            yield self._chunk(
+                {"tool_calls": [{"index": index, "id": call_id, "type": "function", "function": function}]}
+            )
             for piece in rest:
                 yield self._chunk({"tool_calls": [{"index": index, "function": {"arguments": piece}}]})
 

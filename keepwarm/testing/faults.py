@@ -3,8 +3,8 @@
     def faults(index: int, body: dict) -> Fault | None:
         return Refuse(503, retry_after=2) if index == 0 else None
 
-`index` counts the completions a server has been asked for, from 0. A fault that hits `after` N pieces lets N deltas of the answer
-through first; on an answer that is not streamed it hits the whole body.
+`index` counts the completions a server has been asked for, from 0. A fault that hits `after` N pieces lets N deltas
+of the answer through first; on an answer that is not streamed it hits the whole body.
 """
 
 from __future__ import annotations
@@ -46,14 +46,16 @@ class StreamError(msgspec.Struct, frozen=True):
 
 
 class Garble(msgspec.Struct, frozen=True):
-    """A chunk that is not JSON (cut in the middle), after which the answer goes on; half a body where nothing is streamed."""
+    """A chunk that is not JSON (cut in the middle), after which the answer goes on; half a body where nothing is
+    streamed."""
 
     after: int = 1
     """Deltas sent before."""
 
 
 class Stall(msgspec.Struct, frozen=True):
-    """Nothing is said between the processed prompt and the first token; headers are out only if progress was asked for."""
+    """Nothing is said between the processed prompt and the first token; headers are out only if progress was asked
+    for."""
 
     seconds: float = 0.0
     """How long."""

@@ -3,12 +3,13 @@
     async with ScriptedServer(engine.url, MarkerScript({"alpha": [...]}, default=Answer("Done."))) as server:
         point a gateway or a client at server.url
 
-`POST /v1/chat/completions`, streaming and not, is answered in llama.cpp's own shape with the engine's own counts. Before an answer
-ends, the slot is left holding what a generating server would hold: the answer's tokens behind the prompt (without the token that
-ends the turn, which llama.cpp samples but never puts into the slot). So an answer that comes back rewritten costs what it costs
-in life. Every other path is passed through to the engine unchanged.
+`POST /v1/chat/completions`, streaming and not, is answered in llama.cpp's own shape with the engine's own counts.
+Before an answer ends, the slot is left holding what a generating server would hold: the answer's tokens behind the
+prompt (without the token that ends the turn, which llama.cpp samples but never puts into the slot). So an answer that
+comes back rewritten costs what it costs in life. Every other path is passed through to the engine unchanged.
 
-What the engine counts in /metrics is `prefilled_total + fed_total`: the first is the cost, the second stands for generation.
+What the engine counts in /metrics is `prefilled_total + fed_total`: the first is the cost, the second stands for
+generation.
 """
 
 from __future__ import annotations
@@ -31,14 +32,22 @@ from keepwarm.testing.slot_calls import SlotCalls, SlotLocks, engine_prompt_toke
 __all__ = ["Answer", "Exchange", "MarkerScript", "Script", "ScriptedServer", "engine_prompt_tokens"]
 
 _MAX_BODY: Final = 1 << 30
-_HOP_BY_HOP: Final = frozenset(("connection", "content-length", "host", "keep-alive", "transfer-encoding", "te", "upgrade"))
+_HOP_BY_HOP: Final = frozenset(
+    ("connection", "content-length", "host", "keep-alive", "transfer-encoding", "te", "upgrade")
+)
 
 
 class ScriptedServer:
     """The server; start and stop it, or use it as an async context manager. One event loop, one engine."""
 
     def __init__(
-        self, engine_url: str, script: Script, *, faults: FaultChooser | None = None, host: str = "127.0.0.1", port: int = 0
+        self,
+        engine_url: str,
+        script: Script,
+        *,
+        faults: FaultChooser | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         """engine_url  the real llama.cpp, `http://HOST:PORT`
         script      chooses each answer
@@ -74,10 +83,13 @@ class ScriptedServer:
 
     async def start(self) -> None:
         """Listen. aiohttp.ClientError when the engine does not answer, OSError when the port is taken."""
-        # No time-out anywhere: a prompt may take as long as it takes, and the caller's hang-up cancels it. force_close: llama.cpp
-        # promises to keep the connection of a stream alive, and closes it when the stream ends.
+        # No time-out anywhere: a prompt may take as long as it takes, and the caller's hang-up cancels it.
+        # force_close: llama.cpp promises to keep the connection of a stream alive, and closes it when the stream
+        # ends.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None), auto_decompress=False)
+        self._session = aiohttp.ClientSession(
+            connector=connector, timeout=aiohttp.ClientTimeout(total=None), auto_decompress=False
+        )
         try:
             self.calls = SlotCalls(self._session, self.engine_url)
             await self.calls.look()
@@ -157,7 +169,11 @@ class ScriptedServer:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         body = await request.read()
         async with self._session.request(
-            request.method, self.engine_url + request.raw_path, data=body or None, headers=headers, allow_redirects=False
+            request.method,
+            self.engine_url + request.raw_path,
+            data=body or None,
+            headers=headers,
+            allow_redirects=False,
         ) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
             response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=kept)

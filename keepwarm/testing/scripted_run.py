@@ -34,11 +34,13 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of the prompt that the engine had."""
     prefilled_tokens: int
     """Tokens of the prompt that the engine processed: the cost."""
+    prompt_ms: float
+    """Milliseconds the engine spent on them."""
     generated_tokens: int
     """Tokens of the answer, the end-of-turn token included; 0 when it was not finished."""
     held_tokens: int
-    """Tokens the slot holds afterwards: prompt and answer without the end-of-turn token. The next turn of an append-only
-    conversation processes its own prompt_tokens less this."""
+    """Tokens the slot holds afterwards: prompt and answer without the end-of-turn token. The next turn of an
+    append-only conversation processes its own prompt_tokens less this."""
     fed_tokens: int
     """Tokens the engine processed to have the answer in the slot: work that stands for generating them."""
     slot: int
@@ -105,6 +107,7 @@ class ScriptedRun:
             prompt_tokens=prefilled.tokens if prefilled else 0,
             cached_tokens=prefilled.cached if prefilled else 0,
             prefilled_tokens=prefilled.processed if prefilled else 0,
+            prompt_ms=prefilled.milliseconds if prefilled else 0.0,
             generated_tokens=self._generated,
             held_tokens=last.tokens if last else 0,
             fed_tokens=fed.processed if fed else 0,
@@ -174,7 +177,9 @@ class ScriptedRun:
             case HangUp():
                 return self._hang_up()
             case StreamError(message=message):
-                return self._plain(500, msgspec.json.encode(error_body(500, message, "server_error")), "application/json")
+                return self._plain(
+                    500, msgspec.json.encode(error_body(500, message, "server_error")), "application/json"
+                )
         body = self._shape.whole(answer, call_ids, await self._leave_in_slot(answer))
         if isinstance(self._fault, Garble):
             body = body[: len(body) // 2]

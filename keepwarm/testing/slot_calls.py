@@ -1,4 +1,4 @@
-"""The scripted server's calls to the real engine: render, prefill, leave an answer in the slot; and who may use a slot when."""
+"""The scripted server's calls to the real engine: render, prefill, leave an answer in the slot; one request a slot."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Prefilled(msgspec.Struct, frozen=True):
 
 
 class SlotLocks:
-    """One request a slot; a request that leaves the choice to the engine waits until all are free, since any may be taken."""
+    """One request a slot; one that leaves the choice to the engine waits until all are free: any may be taken."""
 
     def __init__(self, slots: int) -> None:
         self._locks = [asyncio.Lock() for _ in range(slots)]
@@ -96,7 +96,7 @@ class SlotCalls:
         *,
         slot: int | None,
     ) -> Prefilled:
-        """Process `prompt` and generate nothing; `on_progress` is awaited with each prompt_progress object as it comes."""
+        """Process `prompt` and generate nothing; `on_progress` is awaited with each prompt_progress as it comes."""
         # n_predict 0 still samples one token, which never enters the slot: cached + processed is the prompt exactly.
         call: dict[str, Any] = {"prompt": prompt, "n_predict": 0, "stream": True, "return_progress": True}
         call["response_fields"] = _FIELDS
@@ -116,13 +116,16 @@ class SlotCalls:
                 elif event.get("timings"):
                     timings = event["timings"]
                     return Prefilled(event["id_slot"], timings["cache_n"], timings["prompt_n"], timings["prompt_ms"])
-        raise Refused(502, b'{"error":{"code":502,"message":"the engine said nothing","type":"server_error"}}', "application/json")
+        raise Refused(
+            502, b'{"error":{"code":502,"message":"the engine said nothing","type":"server_error"}}', "application/json"
+        )
 
     async def generated_text(self, request: dict[str, Any], prompt: str, answer: Answer) -> str | None:
         """What the model would have generated for `answer` behind `prompt`, without the token that ends the turn.
 
-        None when the template does not render the answer right behind the prompt (a prompt that ends in an assistant message).
-        The arguments of tool calls stand as in the answer: llama.cpp would print them anew, so they are put in afterwards.
+        None when the template does not render the answer right behind the prompt (a prompt that ends in an assistant
+        message). The arguments of tool calls stand as in the answer: llama.cpp would print them anew, so they are put
+        in afterwards.
         """
         holes = tuple((name, f'{{"{_HOLE}{index}": 0}}') for index, (name, _) in enumerate(answer.tool_calls))
         text = await self._rendered_answer(request, prompt, msgspec.structs.replace(answer, tool_calls=holes))
@@ -136,8 +139,8 @@ class SlotCalls:
         return text
 
     async def _rendered_answer(self, request: dict[str, Any], prompt: str, answer: Answer) -> str | None:
-        # A tool result behind the answer, because llama.cpp takes an assistant message that comes last for one to continue, and a
-        # user message would make templates drop the thinking.
+        # A tool result behind the answer, because llama.cpp takes an assistant message that comes last for one to
+        # continue, and a user message would make templates drop the thinking.
         message: dict[str, Any] = {"role": "assistant", "content": answer.text}
         if answer.thinking:
             message["reasoning_content"] = answer.thinking
