@@ -64,6 +64,8 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
     """More reasoning."""
 
     text: str
+    signature: str = ""
+    """The server's signature of the reasoning that ends here; "" while it goes on, or when it signs nothing."""
 
 
 class TextDelta(msgspec.Struct, frozen=True):
