@@ -1,0 +1,250 @@
+"""Writing the ledger: off the hot path, in one thread, never in the way of a request.
+
+`Ledger.put` only appends to a bounded queue. A thread of its own takes from it in batches and writes each batch in
+one transaction (SQLite in WAL mode, so that `keepwarm log` reads meanwhile). What cannot be kept - the queue is full,
+the disk is - is counted with its reason, in memory and, as soon as something can be written again, in the file.
+Once a Ledger is open nothing in here raises: a gateway without a working ledger is still a gateway.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections import Counter, deque
+from pathlib import Path
+
+from keepwarm.errors import LedgerError
+from keepwarm.ledger import migrations
+from keepwarm.ledger.recordings import Recorder
+from keepwarm.ledger.records import Record, Recording
+from keepwarm.ledger.rows import COLUMNS, row_of
+
+BATCH_ROWS = 200
+BATCH_SECONDS = 0.1
+"""A batch is written when it has this many rows, or this long after its first one came."""
+RECORDING_BYTES = 256 * 2**20
+"""Bodies of recorded requests that may wait in the queue; a recording beyond that is left out, its record is not."""
+BUSY_SECONDS = 10.0
+"""How long a batch waits for another process that is writing to the file."""
+_TRIES = 400
+"""How often the switch to WAL is tried within BUSY_SECONDS."""
+
+_INSERT = f"INSERT INTO requests ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_INSERT_DROP = "INSERT INTO drops (at, count, reason) VALUES (?, ?, ?)"
+
+# What a single row can be refused for; the rest of its batch is written all the same.
+_BAD_ROW = (
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+    TypeError,
+    ValueError,
+    OverflowError,
+)
+
+
+class Ledger:
+    """The open ledger file, for one gateway process; readers use `query.Query`."""
+
+    def __init__(self, path: str | os.PathLike[str], capacity: int = 10_000) -> None:
+        """Opens or makes the file (mode 0600, a new folder 0700) and brings its tables up to date.
+
+        `capacity` is the number of records that may wait to be written. Raises LedgerError, its text saying which
+        file and what to do, when the file cannot be made or written, is no ledger, or is newer than this keepwarm.
+        """
+        self.path = Path(path)
+        self._connection = _open(self.path)
+        self._recorder = Recorder(self._connection)
+        self._capacity = capacity
+        self._lock = threading.Condition()
+        self._pending: deque[tuple[Record, Recording | None]] = deque()
+        self._waiting_bytes = 0
+        self._accepted = self._settled = self._hurried_to = 0
+        self._closing = self._ended = False
+        self._dropped = 0
+        self._untold: Counter[str] = Counter()
+        self._last_error = ""
+        self._thread = threading.Thread(target=self._run, name="keepwarm-ledger", daemon=True)
+        self._thread.start()
+
+    @property
+    def dropped(self) -> int:
+        """Records (and recordings) that this process could not keep."""
+        return self._dropped
+
+    @property
+    def last_error(self) -> str:
+        """Why the latest of them was not kept; "" when all were."""
+        return self._last_error
+
+    def put(self, record: Record, recording: Recording | None = None) -> bool:
+        """Queues a record; `recording` has its texts when they are to be kept. False when it was dropped.
+
+        Waits for nothing and raises nothing, from any thread. A digest in a recording must stand for exactly its
+        bytes (`digest.wire`): a text is stored once per digest.
+        """
+        with self._lock:
+            if self._closing or self._ended:
+                self._drop("the ledger is closed")
+                return False
+            if len(self._pending) >= self._capacity:
+                self._drop(f"the queue is full ({self._capacity} records wait to be written)")
+                return False
+            if recording is not None and self._waiting_bytes > RECORDING_BYTES:
+                self._drop("the texts of a request were left out: too many wait to be written")
+                recording = None
+            if recording is not None:
+                self._waiting_bytes += _bulk(record)
+            self._pending.append((record, recording))
+            self._accepted += 1
+            if len(self._pending) in (1, BATCH_ROWS):
+                self._lock.notify_all()
+            return True
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Waits (seconds) until all that was put before is written or counted as dropped; False when it took longer."""
+        with self._lock:
+            target = self._hurried_to = self._accepted
+            self._lock.notify_all()
+            self._lock.wait_for(lambda: self._settled >= target or self._ended, timeout)
+            return self._settled >= target
+
+    def close(self, timeout: float = 10.0) -> bool:
+        """Writes what waits and closes the file; False when that took longer than `timeout` seconds."""
+        with self._lock:
+            self._closing = True
+            self._lock.notify_all()
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    # The writer's thread
+
+    def _run(self) -> None:
+        try:
+            while batch := self._next_batch():
+                self._write(batch)
+            if self._untold:
+                self._write([])
+        finally:
+            with self._lock:
+                self._ended = True
+                self._lock.notify_all()
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+
+    def _next_batch(self) -> list[tuple[Record, Recording | None]]:
+        """The next rows to write, waited for; none when the ledger closes and all is written."""
+        with self._lock:
+            self._lock.wait_for(lambda: self._pending or self._closing)
+            self._lock.wait_for(
+                lambda: len(self._pending) >= BATCH_ROWS or self._closing or self._settled < self._hurried_to,
+                BATCH_SECONDS,
+            )
+            batch = [self._pending.popleft() for _ in range(min(BATCH_ROWS, len(self._pending)))]
+            self._waiting_bytes -= sum(_bulk(record) for record, recording in batch if recording is not None)
+            return batch
+
+    def _write(self, batch: list[tuple[Record, Recording | None]]) -> None:
+        with self._lock:
+            told = Counter(self._untold)
+        refused: list[str] = []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for record, recording in batch:
+                self._insert(record, recording, refused)
+            for reason, count in told.items():
+                self._connection.execute(_INSERT_DROP, (time.time(), count, reason))
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._take_back()
+            refused = [f"{self.path}: {error}"] * len(batch)
+            told.clear()
+        with self._lock:
+            self._untold -= told
+            for reason in refused:
+                self._drop(reason)
+            self._settled += len(batch)
+            self._lock.notify_all()
+
+    def _insert(self, record: Record, recording: Recording | None, refused: list[str]) -> None:
+        try:
+            seq = self._connection.execute(_INSERT, row_of(record)).lastrowid or 0
+            if recording is not None:
+                self._recorder.write(seq, record.lineage, recording)
+        except _BAD_ROW as error:
+            self._recorder.forget()
+            refused.append(f"request {record.id} cannot be written: {error}")
+
+    def _take_back(self) -> None:
+        """Undoes a batch that failed: SQLite may have done so already, and on a broken disk even this may fail."""
+        self._recorder.forget()
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    def _drop(self, reason: str) -> None:
+        """Counts one drop; the lock is held."""
+        self._dropped += 1
+        self._untold[reason] += 1
+        self._last_error = reason
+
+
+def _bulk(record: Record) -> int:
+    """About how many bytes a recording of this request holds in memory."""
+    return record.received_bytes + record.sent_bytes
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made before SQLite sees it: nobody else can open it even for a moment, and -wal and -shm take its mode.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        path.chmod(0o600)
+    except OSError as error:
+        raise LedgerError(
+            f"the ledger {path} cannot be written ({error.strerror}): name another file with --ledger"
+        ) from error
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        # The version comes first: nothing may be changed in a file that is not ours.
+        found = migrations.version(connection)
+        migrations.refuse_newer(found, len(migrations.STEPS))
+        _write_ahead(connection)
+        # With WAL a process that dies loses nothing it committed; only a power cut may lose the newest batches.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        if found < len(migrations.STEPS):
+            migrations.migrate(connection)
+    except LedgerError as error:
+        connection.close()
+        raise LedgerError(f"the ledger {path} cannot be used: {error}") from error
+    except sqlite3.Error as error:
+        connection.close()
+        advice = (
+            "another program holds it: end that one" if _is_busy(error) else "move the file away to begin a new one"
+        )
+        raise LedgerError(
+            f"the ledger {path} cannot be used ({error}): {advice}, or name another with --ledger"
+        ) from error
+    return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Sets WAL mode, which a file keeps: readers and the writer do not wait for each other."""
+    for _ in range(_TRIES - 1):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+        # Of all statements this one does not heed the connection's timeout, and there is no event to wait for.
+        time.sleep(BUSY_SECONDS / _TRIES)
+    connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0)  # absent when Python itself raised it
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
