@@ -1,0 +1,44 @@
+"""Real engines on the tiny model, one for each kind of template and number of slots, shared by the session's tests.
+
+Tests that share an engine tell their prompts apart, and compare counts only within themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from keepwarm.engine.llama import Engine, EngineOptions
+from keepwarm.testing.templates import template_text
+from keepwarm.testing.tiny_model import tiny_model
+
+EngineFor = Callable[..., Engine]
+
+
+@pytest.fixture(scope="session")
+def model() -> Path:
+    """The tiny GGUF, in the session's own cache folder."""
+    return tiny_model()
+
+
+@pytest.fixture(scope="session")
+def engine_for(model: Path) -> Iterator[EngineFor]:
+    """engine_for(template="qwen_like", slots=2, context=65536): a running engine; context is of all slots together."""
+    running: dict[tuple[str, int, int], Engine] = {}
+
+    def start(template: str = "qwen_like", slots: int = 2, context: int = 65_536) -> Engine:
+        key = (template, slots, context)
+        if key not in running:
+            text = template_text(template)
+            # One thread: llama.cpp's threads wait for each other by spinning, which a busy machine makes very slow.
+            options = EngineOptions(
+                model=model, context=context, slots=slots, threads=1, cache_ram_mib=256, chat_template=text
+            )
+            running[key] = Engine(options).start()
+        return running[key]
+
+    yield start
+    for engine in running.values():
+        engine.stop()
