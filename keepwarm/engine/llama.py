@@ -9,6 +9,7 @@ end of the `with` block or the process that started it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import subprocess
@@ -77,13 +78,12 @@ class Engine:
         if not self.options.model.is_file():
             raise EngineError(f"There is no model file {self.options.model}: name a GGUF file that exists.")
         deadline = time.monotonic() + self.options.start_timeout
-        self._spawn()
-        try:
+        with contextlib.ExitStack() as unless_ready:
+            unless_ready.callback(self.stop)
+            self._spawn()
             self._url = self._read_url(deadline).rstrip("/")
             self._wait_healthy(deadline)
-        except BaseException:
-            self.stop()
-            raise
+            unless_ready.pop_all()
         return self
 
     def stop(self) -> None:

@@ -15,6 +15,7 @@ generation.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 from collections.abc import Callable
 from types import TracebackType
@@ -90,7 +91,8 @@ class ScriptedServer:
         self._session = aiohttp.ClientSession(
             connector=connector, timeout=aiohttp.ClientTimeout(total=None), auto_decompress=False
         )
-        try:
+        async with contextlib.AsyncExitStack() as unless_ready:
+            unless_ready.push_async_callback(self.stop)
             self.calls = SlotCalls(self._session, self.engine_url)
             await self.calls.look()
             self.locks = SlotLocks(self.calls.slots)
@@ -103,9 +105,7 @@ class ScriptedServer:
             await self._runner.setup()
             site = web.TCPSite(self._runner, self._host, self._port)
             await site.start()
-        except BaseException:
-            await self.stop()
-            raise
+            unless_ready.pop_all()
         host, port = self._runner.addresses[0][:2]
         self.url = f"http://{host}:{port}"
 
