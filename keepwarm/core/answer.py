@@ -120,10 +120,18 @@ class AnswerCollector:
             case _:
                 pass
 
-    def call_of(self, slot: int) -> Call | None:
-        """The newest call in a slot as far as it has come; None before its start."""
-        number = self._slots.get(slot)
-        return None if number is None else self._call(number)
+    def number_of(self, slot: int) -> int | None:
+        """The number (from 0) of the newest call in a slot; None before its start."""
+        return self._slots.get(slot)
+
+    def call(self, number: int) -> Call:
+        """A call as far as it has come. Raises IndexError for one that has not started."""
+        return Call(*self._heads[number], "".join(self._arguments[number]))
+
+    def newest_signature(self) -> str:
+        """The signature of the reasoning that the answer ends with so far; "" when it ends with something else."""
+        place = len(self._parts) - 1
+        return self._part(place).signature if place >= 0 and self._parts[place][0] == "thinking" else ""
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -152,14 +160,11 @@ class AnswerCollector:
     def _part(self, place: int) -> Part:
         kind, pieces, number = self._parts[place]
         if kind == "call":
-            return Part(kind, call=self._call(number))
+            return Part(kind, call=self.call(number))
         text = "".join(pieces)
         if kind == "text":
             return Part(kind, text)
         return Part(kind, text, self._signatures.get(place) or sign(text))
-
-    def _call(self, number: int) -> Call:
-        return Call(*self._heads[number], "".join(self._arguments[number]))
 
     def _client_id(self, upstream_id: str, number: int) -> str:
         if self._mint is None:
