@@ -59,7 +59,7 @@ async def play(
     """Play `session` to its end; its turns by request number.
 
     on_turn  hears of each turn as it is answered
-    go_on    is asked before each further request; False ends the play there
+    go_on    is asked after each answer that the session waited for; False ends the play there
 
     Raises UpstreamError for the first request that failed; side calls still on their way are cancelled then.
     """
@@ -73,13 +73,15 @@ async def play(
 
     beside: list[asyncio.Task[list[Json]]] = []
     try:
-        while go_on() and (request := session.next_request()) is not None:
+        while (request := session.next_request()) is not None:
             if request.beside:
                 beside.append(asyncio.create_task(answered(request)))
                 # The side call is to reach the server first, as it does in life.
                 await asyncio.sleep(0)
             else:
                 session.receive(await answered(request))
+                if not go_on():
+                    break
         await asyncio.gather(*beside)
     finally:
         for task in beside:

@@ -54,20 +54,12 @@ class SessionSize(msgspec.Struct, frozen=True):
     steps: int
     """Answers with tool calls in each of the three user turns."""
 
-    def scaled(self, factor: float) -> SessionSize:
-        """The same session with `factor` times the words; the number of turns stays."""
-        grown = {
-            name: round(getattr(self, name) * factor)
-            for name in ("tool_words", "system_words", "environment_words", "result_words", "thinking_words")
-        }
-        return msgspec.structs.replace(self, **grown)
-
 
 SIZES: Final[Mapping[str, SessionSize]] = {
-    "demo": SessionSize(8, 0, 60, 15, 10, 6, 4),
+    "demo": SessionSize(8, 0, 32, 8, 8, 6, 4),
     "long": SessionSize(20, 250, 5000, 1500, 700, 80, 5),
 }
-"""demo: 2,400 tokens at its end, for SmolLM2 with its slow prefill. long: 32,000, for the tiny model."""
+"""demo: 2,100 tokens at its end, for SmolLM2 with its slow prefill. long: 32,000, for the tiny model."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -101,11 +93,11 @@ def plan_session(seed: int = 1, size: SessionSize | str = "demo", closing: tuple
                 # A number that the client prints otherwise. Only one: llama.cpp's chat endpoint cannot replay it.
                 calls = tuple((name, arguments[:-1] + ', "timeout": 5000.0}') for name, arguments in calls)
             main.append(Answer(text=text, thinking=thinking, tool_calls=calls))
-        main.append(Answer(text=closing[turn] if turn < len(closing) else words.prose(dice, 12)))
+        main.append(Answer(text=closing[turn] if turn < len(closing) else words.prose(dice, 8)))
     scout = (
         Answer(thinking=words.prose(dice, chosen.thinking_words), tool_calls=(_call(dice, "Bash", chosen),)),
         Answer(tool_calls=(_call(dice, "Read", chosen),)),
-        Answer(text=words.prose(dice, 15)),
+        Answer(text=words.prose(dice, 10)),
     )
     title = (Answer(text="Lost hour in the night report"),)
     return Plan(seed, chosen, _PROMPTS, {"main": tuple(main), "agent": scout, "title": title})
@@ -126,7 +118,7 @@ def _call(dice: random.Random, name: str, size: SessionSize) -> tuple[str, str]:
         case "Write":
             arguments = {"content": "   \n".join(words.source_lines(dice, length)) + " \n", "file_path": path}
         case "Grep":
-            arguments = {"pattern": "hour", "path": words.WORKING_FOLDER}
+            arguments = {"pattern": "hour"}
         case "Agent":
             arguments = {
                 "prompt": f"{AGENT_LINE} {words.sentence(dice)}",

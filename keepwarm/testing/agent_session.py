@@ -31,7 +31,7 @@ from keepwarm.testing.agent_words import Json
 
 CLIENT_VERSION: Final = "2.1.114"
 _MARK: Final[Json] = {"type": "ephemeral"}
-_COUNTDOWN_FROM: Final = 180_000
+_COUNTDOWN_FROM: Final = 99_000
 _SUB_AGENT_TOOLS: Final = frozenset({"Bash", "Glob", "Grep", "Read"})
 
 
@@ -153,8 +153,6 @@ class AgentSession:
         self._answer: list[Json] | None = None
         self._awaiting = False
         self._life = self._play()
-        self.finished = False
-        """True once `next_request` has returned None."""
 
     def next_request(self) -> AgentRequest | None:
         """The request that goes out now; None when the session has ended.
@@ -164,7 +162,6 @@ class AgentSession:
         if self._awaiting:
             raise RuntimeError("the last request's answer has not been received yet")
         request = next(self._life, None)
-        self.finished = request is None
         self._awaiting = request is not None and not request.beside
         return request
 

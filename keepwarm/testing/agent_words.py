@@ -54,17 +54,17 @@ _WHEN: Final = (
 _NAMES: Final = ("reader", "gauge", "units", "report", "queue", "station", "calendar", "layers", "sample", "export")
 
 _TOOLS: Final[tuple[tuple[str, str, Json, tuple[str, ...]], ...]] = (
-    ("Agent", "Give a separate task to a helper.",
+    ("Agent", "Send a helper.",
      {"description": "string", "prompt": "string"}, ("prompt",)),
     ("Bash", "Run a shell command.",
      {"command": "string", "description": "string", "timeout": "number"}, ("command",)),
     ("Edit", "Replace text in a file.",
      {"replace_all": "boolean", "file_path": "string", "old_string": "string", "new_string": "string"},
      ("file_path",)),
-    ("Glob", "Find files by pattern.", {"pattern": "string", "path": "string"}, ("pattern",)),
-    ("Grep", "Search in files.", {"pattern": "string", "path": "string"}, ("pattern",)),
-    ("Read", "Read a file.", {"file_path": "string", "limit": "number"}, ("file_path",)),
-    ("Tasks", "Keep the list of tasks.", {"items": "array"}, ("items",)),
+    ("Glob", "Find files.", {"pattern": "string"}, ("pattern",)),
+    ("Grep", "Search in files.", {"pattern": "string"}, ("pattern",)),
+    ("Read", "Read a file.", {"file_path": "string"}, ()),
+    ("Tasks", "List the tasks.", {"items": "array"}, ("items",)),
     ("Write", "Write a file.", {"file_path": "string", "content": "string"}, ("file_path",)),
     ("Ask", "Ask the user a question.", {"question": "string"}, ("question",)),
     ("Background", "Run a command in the background.", {"command": "string"}, ("command",)),

@@ -18,7 +18,7 @@ import msgspec
 from keepwarm.engine.llama import Engine
 from keepwarm.engine.options import EngineOptions
 from keepwarm.testing.agent_player import GatewaySide, PlainSide, PlayedTurn, Side, play
-from keepwarm.testing.agent_script import AgentScript, Kind, Plan, kind_of
+from keepwarm.testing.agent_script import AgentScript, Kind, Plan, kind_of, request_count
 from keepwarm.testing.agent_session import AgentSession
 from keepwarm.testing.scripted import Exchange, ScriptedServer
 
@@ -215,7 +215,7 @@ async def _measured(
         memory_after=memory[-1],
         memory_peak=max(memory),
         whole_s=whole_s,
-        complete=session.finished,
+        complete=len(turns) == request_count(plan),
     )
 
 

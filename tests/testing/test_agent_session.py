@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from keepwarm.testing.agent_script import SIZES, AgentScript, kind_of, plan_session
+from keepwarm.testing.agent_script import AgentScript, plan_session
 from keepwarm.testing.agent_session import AgentRequest, AgentSession, as_returned
 from keepwarm.testing.agent_words import WORKING_FOLDER
 from keepwarm.testing.answers import Answer
@@ -162,32 +162,6 @@ def test_it_waits_for_the_answer() -> None:
     session.next_request()
     with pytest.raises(RuntimeError, match="has not been received"):
         session.next_request()
-
-
-def test_the_model_answers_by_the_place_so_a_retry_gets_the_same() -> None:
-    plan = plan_session()
-    script = AgentScript(plan)
-    session = AgentSession(plan)
-    session.next_request()
-    request = session.next_request()
-    assert request is not None
-    body = json.loads(to_chat(request.body))
-    assert kind_of(body) == "main"
-    assert script(body) == script(body) == plan.answers["main"][0]
-
-
-def test_a_scaled_session_keeps_its_turns_and_changes_its_length() -> None:
-    small, large = SIZES["demo"], SIZES["demo"].scaled(2)
-    assert (large.steps, large.tools) == (small.steps, small.tools)
-    assert large.system_words == 2 * small.system_words
-    bodies = []
-    for size in (small, large):
-        session = AgentSession(plan_session(1, size))
-        session.next_request()
-        request = session.next_request()
-        assert request is not None
-        bodies.append(request.body)
-    assert len(bodies[1]) > len(bodies[0])
 
 
 def test_the_long_session_is_long() -> None:
