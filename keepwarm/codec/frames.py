@@ -23,8 +23,9 @@ class SseDecoder:
     """Cut an SSE byte stream into frames. Feed it chunks of any size; it returns the frames they finish."""
 
     def __init__(self, limit: int = 64 * 1024 * 1024) -> None:
-        self._rest = b""
-        self._scanned = 0
+        self._rest: list[bytes] = []
+        self._held = 0
+        self._open_cr = False
         self._event = ""
         self._data: list[bytes] = []
         self._size = 0
@@ -33,28 +34,35 @@ class SseDecoder:
 
     def feed(self, chunk: bytes) -> list[Frame]:
         """Frames finished by `chunk`. Raises ValueError when one event grows over the limit (bytes)."""
-        text = self._rest + chunk
+        self._rest.append(chunk)
+        self._held += len(chunk)
         frames: list[Frame] = []
-        at = 0
-        look = self._scanned
-        while (end := _line_end(text, look)) is not None:
-            stop, after = end
-            self._line(text[at:stop], frames)
-            at = look = after
-        self._rest = text[at:]
-        self._scanned = max(0, len(self._rest) - 1)
-        if self._size + len(self._rest) > self._limit:
+        if self._open_cr or b"\n" in chunk or b"\r" in chunk:
+            self._lines(len(chunk), frames)
+        if self._size + self._held > self._limit:
             raise ValueError(f"one event of the stream is over {self._limit} bytes")
         return frames
 
     def finish(self) -> list[Frame]:
         """The stream has ended: an event that lacks only its blank line is given, as servers drop that line."""
         frames: list[Frame] = []
-        if self._rest:
-            self._line(self._rest.rstrip(b"\r\n"), frames)
-            self._rest = b""
+        if rest := b"".join(self._rest):
+            self._line(rest.removesuffix(b"\r"), frames)
+            self._rest, self._held, self._open_cr = [], 0, False
         self._line(b"", frames)
         return frames
+
+    def _lines(self, fresh: int, frames: list[Frame]) -> None:
+        """Take the finished lines out of what is held, of which the last `fresh` bytes are new."""
+        text = b"".join(self._rest)
+        at = 0
+        look = len(text) - fresh - self._open_cr
+        while (end := _line_end(text, look)) is not None:
+            stop, after = end
+            self._line(text[at:stop], frames)
+            at = look = after
+        rest = text[at:]
+        self._rest, self._held, self._open_cr = [rest], len(rest), rest.endswith(b"\r")
 
     def _line(self, line: bytes, frames: list[Frame]) -> None:
         if self._first:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -85,12 +86,16 @@ def elements(body: bytes, span: Span | None = None) -> list[Span]:
 
 
 def splice(body: bytes, patches: Iterable[Patch]) -> bytes:
-    """`body` with every patch applied; patches may come in any order but must not overlap (ValueError)."""
+    """`body` with every patch applied.
+
+    Patches may come in any order, and inserts at one place stand there in the order given. Raises ValueError for
+    patches that overlap or lie outside the body.
+    """
     pieces: list[bytes] = []
     at = 0
-    for start, end, text in sorted(patches):
-        if start < at:
-            raise ValueError(f"patches overlap at byte {start}")
+    for start, end, text in sorted(patches, key=itemgetter(0, 1)):
+        if not at <= start <= end <= len(body):
+            raise ValueError(f"the patch of bytes {start} to {end} overlaps another, or is not in the body")
         pieces += (body[at:start], text)
         at = end
     pieces.append(body[at:])
@@ -125,5 +130,5 @@ def _skip(body: bytes, at: int) -> int:
 def _decode(decoder: msgspec.json.Decoder[T], body: bytes, start: int, end: int, kind: str) -> T:
     try:
         return decoder.decode(memoryview(body)[start:end])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadJson(f"expected {kind}: {error}") from error
