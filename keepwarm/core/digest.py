@@ -30,8 +30,6 @@ from keepwarm.core.prompt import (
     ToolUse,
 )
 
-_SEPARATOR = b"\x1f"
-
 
 def wire(data: bytes | memoryview) -> bytes:
     """16 bytes for the client's bytes."""
@@ -45,14 +43,14 @@ def chain(before: bytes, identity: bytes) -> bytes:
 
 def of_text(*parts: str) -> bytes:
     """16 bytes for a row of texts."""
-    return xxhash.xxh3_128_digest(_SEPARATOR.join(part.encode("utf-8", "surrogatepass") for part in parts))
+    return xxhash.xxh3_128_digest(_row(part.encode("utf-8", "surrogatepass") for part in parts))
 
 
 def of_message(message: Message) -> bytes:
     """The identity of a message: its role and its blocks, without thinking (see `of_block`)."""
     parts = [message.role.encode("utf-8", "surrogatepass")]
     parts += [part for block in message.blocks if (part := of_block(block))]
-    return xxhash.xxh3_128_digest(_SEPARATOR.join(parts))
+    return xxhash.xxh3_128_digest(_row(parts))
 
 
 def of_block(block: Block) -> bytes:
@@ -69,8 +67,8 @@ def of_block(block: Block) -> bytes:
         case ToolUse(id, name, arguments):
             return b"u" + of_text(id, name, arguments)
         case ToolResult(id, content, is_error):
-            inner = b"".join(of_block(part) for part in content)
-            return b"r" + of_text(id, "!" if is_error else "") + xxhash.xxh3_128_digest(inner)
+            inner = [identity for part in content if (identity := of_block(part))]
+            return b"r" + of_text(id, "!" if is_error else "") + xxhash.xxh3_128_digest(_row(inner))
         case Media(kind, media_type, data, is_url):
             return b"m" + of_text(kind, media_type, data, "url" if is_url else "")
         case ToolReference(name):
@@ -90,10 +88,16 @@ def of_tool(tool: Tool) -> bytes:
 
 
 def of_json(raw: bytes) -> bytes:
-    """16 bytes for a JSON text whatever its white space and key order, `cache_control` left out at the top."""
+    """16 bytes for a JSON text whatever its white space and key order, `cache_control` left out at the top.
+
+    A text that cannot be read (a number out of range, a model's arguments that were cut off) stands for its bytes.
+    """
     if not raw:
         return b""
-    value = msgspec.json.decode(raw)
+    try:
+        value = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return xxhash.xxh3_128_digest(raw)
     if isinstance(value, dict):
         value.pop("cache_control", None)
     return xxhash.xxh3_128_digest(msgspec.json.encode(value, order="sorted"))
@@ -102,3 +106,8 @@ def of_json(raw: bytes) -> bytes:
 def of_all(identities: Iterable[bytes]) -> bytes:
     """16 bytes for a row of identities."""
     return xxhash.xxh3_128_digest(b"".join(identities))
+
+
+def _row(parts: Iterable[bytes]) -> bytes:
+    """Parts in a row, each behind its length: no text that holds a separator can pass for two."""
+    return b"".join([b"%d:%b" % (len(part), part) for part in parts])
