@@ -83,7 +83,7 @@ class Ledger:
     def put(self, record: Record, recording: Recording | None = None) -> bool:
         """Queues a record; `recording` has its texts when they are to be kept. False when it was dropped.
 
-        Waits for nothing and raises nothing, from any thread. A digest in a recording must stand for exactly its
+        Never waits for the disk and raises nothing, from any thread. A digest in a recording must stand for exactly its
         bytes (`digest.wire`): a text is stored once per digest.
         """
         with self._lock:

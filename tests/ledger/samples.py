@@ -12,6 +12,9 @@ WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 COUNTS = st.integers(0, 2**63 - 1)
 MILLISECONDS = st.floats(0, allow_nan=False, allow_infinity=False)
 
+MOMENTS = st.floats(0, 2**33, allow_nan=False)
+"""Unix seconds until the year 2242."""
+
 USAGES = st.builds(
     Usage,
     *[st.none() | COUNTS] * 3,
@@ -39,7 +42,7 @@ EDITS = st.builds(
 RECORDS = st.builds(
     Record,
     id=WORDS,
-    at=MILLISECONDS,
+    at=MOMENTS,
     front=WORDS,
     client=WORDS,
     session=WORDS,

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from keepwarm.core.events import Usage
 from keepwarm.errors import LedgerError
 from keepwarm.ledger.query import News, Query
-from keepwarm.ledger.records import Record, Recording, Verdict
+from keepwarm.ledger.records import Record, Verdict
 from keepwarm.ledger.store import Ledger
-from tests.ledger.samples import RECORDS, a_record, a_recording
+from tests.ledger.samples import RECORDS, a_record
 
 
 def fill(path: Path, *records: Record) -> None:
@@ -187,17 +187,6 @@ def test_totals_leave_out_what_was_not_reported(path: Path) -> None:
     assert (later.requests, later.lost_tokens, later.lost_by_cause) == (4, 307, (("VOL001", 300), ("", 7)))
 
 
-def test_the_texts_of_a_request(path: Path) -> None:
-    ledger = Ledger(path)
-    ledger.put(a_record(id="told"), a_recording("told", "one", "two"))
-    ledger.put(a_record(id="untold"))
-    assert ledger.close()
-    with Query(path) as query:
-        assert query.texts("told") == a_recording("told", "one", "two")
-        assert query.texts("untold") is None
-        assert query.texts("nobody") is None
-
-
 @given(st.lists(RECORDS, max_size=8, unique_by=lambda record: record.id))
 @settings(max_examples=30)
 def test_what_was_stored_is_what_is_read(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> None:
@@ -244,23 +233,3 @@ def test_no_question_reads_the_whole_table(path: Path, ask: Callable[[Query], ob
 
     few = steps(3000)
     assert steps(6000) < few + 30
-
-
-def test_a_recording_is_read_through_many_turns(path: Path) -> None:
-    texts = [f"turn {number}" for number in range(80)]
-    ledger = Ledger(path)
-    for number in range(1, 81):
-        name = f"r{number}"
-        head = "rewound" if number == 50 else texts[0]
-        ledger.put(a_record(id=name), a_recording(name, head, *texts[1:number]))
-    assert ledger.close()
-
-    def said(query: Query, name: str) -> list[bytes]:
-        recording: Recording | None = query.texts(name)
-        assert recording is not None
-        return [text for _, text in recording.received]
-
-    with Query(path) as query:
-        assert said(query, "r80") == [text.encode() for text in texts]
-        assert said(query, "r50") == [b"rewound", *(text.encode() for text in texts[1:50])]
-        assert said(query, "r33") == [text.encode() for text in texts[:33]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import stat
 import subprocess
@@ -255,54 +254,3 @@ def test_a_full_disk_drops_and_counts_and_ends_when_there_is_room(path: Path) ->
         assert [record.id for record in query.page().records] == ["after", "before"]
         totals = query.totals()
     assert (totals.dropped, totals.drop_reason) == (50, reason)
-
-
-# Texts
-
-WORDS = "Zwetschgenkuchen at " + "".join(chr(0x21 + 7 * place % 90) for place in range(60))
-
-
-def everything(path: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in sorted(path.parent.glob(f"{path.name}*")))
-
-
-def test_no_text_is_in_the_file_when_none_is_recorded(path: Path) -> None:
-    recorded = Ledger(path.with_name("recorded.sqlite"))
-    recorded.put(a_record(), a_recording("5f0c2a9e61", WORDS))
-    recorded.flush()
-    assert b"Zwetschgenkuchen" in everything(recorded.path), "the scan finds what is there"
-    recorded.close()
-    plain = Ledger(path)
-    plain.put(a_record())
-    plain.flush()
-    assert b"Zwetschgenkuchen" not in everything(path)
-    plain.close()
-    assert (count(path, "segments"), count(path, "request_segments")) == (0, 0)
-
-
-def test_a_segment_that_is_said_again_is_stored_once(path: Path) -> None:
-    ledger = Ledger(path)
-    system = "You are a careful agent. " * 4000
-    texts = [system]
-    for turn in range(1, 41):
-        texts.append(f"turn {turn} {os.urandom(40).hex()}")
-        ledger.put(a_record(id=f"r{turn}"), a_recording(f"r{turn}", *texts))
-    ledger.put(a_record(id="side", lineage="another"), a_recording("side", system))
-    assert ledger.close()
-    assert count(path, "segments") == 41
-    assert path.stat().st_size < len(system), "compressed, and once"
-    with Query(path) as query:
-        assert query.texts("r40") == a_recording("r40", *texts)
-        assert query.texts("side") == a_recording("side", system)
-
-
-def test_a_list_of_segments_grows_with_its_turn_and_not_with_the_conversation(path: Path) -> None:
-    ledger = Ledger(path)
-    texts = [f"{turn:08}" for turn in range(256)]
-    for turn in range(1, 257):
-        ledger.put(a_record(id=f"r{turn}"), a_recording(f"r{turn}", *texts[:turn]))
-    assert ledger.close()
-    with sqlite3.connect(path) as connection:
-        (total,) = connection.execute("SELECT sum(length(digests)) FROM request_segments WHERE side = 1").fetchone()
-    connection.close()
-    assert total < 256 * 257 / 2 * 16 / 10, "a tenth of what it takes to list each request's digests in full"
