@@ -37,10 +37,12 @@ class Usage(msgspec.Struct, frozen=True):
 
     def over(self, older: Usage) -> Usage:
         """These fields where they are known, else `older`'s."""
-        return Usage(*[
-            mine if mine is not None else theirs
-            for mine, theirs in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(older), strict=True)
-        ])
+        return Usage(
+            *[
+                mine if mine is not None else theirs
+                for mine, theirs in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(older), strict=True)
+            ]
+        )
 
 
 class Started(msgspec.Struct, frozen=True):

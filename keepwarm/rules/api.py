@@ -52,7 +52,7 @@ class Fix(msgspec.Struct, Generic[V], frozen=True):
 class Memory(Protocol):
     """What the server generated in this conversation."""
 
-    def by_call(self, id: str) -> Answer | None:
+    def by_call(self, call_id: str) -> Answer | None:
         """The answer that held the tool call with this id."""
 
     def by_text(self, text: str) -> Answer | None:

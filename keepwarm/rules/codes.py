@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from keepwarm.rules import his002, his003, his005, his006, ord001, ord002, rol001, sea001, srv001, vol001, vol002, vol004
+from keepwarm.rules import (
+    his002,
+    his003,
+    his005,
+    his006,
+    ord001,
+    ord002,
+    rol001,
+    sea001,
+    srv001,
+    vol001,
+    vol002,
+    vol004,
+)
 from keepwarm.rules.api import Rule
 
 CODES: Final[dict[str, Rule]] = {

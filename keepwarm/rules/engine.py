@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -11,6 +12,9 @@ from keepwarm.core.prompt import Edit, Message, SystemBlock, Tool, Turn
 from keepwarm.errors import ConfigError
 from keepwarm.rules.api import FirstSeen, Fix, Memory, Rule, Safety, V
 from keepwarm.rules.codes import CODES
+
+
+A = TypeVar("A")
 
 
 class RuleBook(msgspec.Struct, frozen=True):
@@ -82,5 +86,5 @@ def _all(value: V, steps: list[Callable[[V], Fix[V]]]) -> Fix[V]:
     return Fix(value, tuple(edits))
 
 
-def _with(function: Callable[[V, object], Fix[V]], argument: object) -> Callable[[V], Fix[V]]:
+def _with(function: Callable[[V, A], Fix[V]], argument: A) -> Callable[[V], Fix[V]]:
     return lambda value: function(value, argument)

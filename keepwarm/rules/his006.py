@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from keepwarm.core.prompt import Edit, Message, Text, Turn
+from keepwarm.core.prompt import Edit, Message, Text, Thinking, Turn
 from keepwarm.rules.api import Fix, Memory, Rule, Safety
 from keepwarm.rules.his002 import recall
 
@@ -40,7 +40,7 @@ def canonical(message: Message) -> Fix[Message]:
 
 
 def respace(turn: Turn, memory: Memory) -> Fix[Turn]:
-    """An assistant turn whose text differs from the generated one in white space at its ends only: the generated one."""
+    """An assistant turn with its text as generated, when the two differ in white space at the ends only."""
     if not turn.is_assistant or (answer := recall(turn, memory)) is None or len(turn.messages) != 1:
         return Fix(turn)
     message = turn.messages[0]
@@ -51,7 +51,7 @@ def respace(turn: Turn, memory: Memory) -> Fix[Turn]:
     before = [block for block in message.blocks if not isinstance(block, Text)]
     place = next((at for at, block in enumerate(message.blocks) if isinstance(block, Text)), None)
     if place is None:  # the client left out a text of white space only: it stood before the calls
-        place = sum(1 for block in before if type(block).__name__ == "Thinking")
+        place = sum(1 for block in before if isinstance(block, Thinking))
     blocks = (*before[:place], Text(answer.text), *before[place:])
     edit = Edit("HIS006", f"/messages/{message.index}", said, answer.text, "white space as generated")
     return Fix(Turn((Message(message.role, blocks, message.index, message.raw),)), (edit,))

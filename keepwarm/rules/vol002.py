@@ -73,9 +73,7 @@ def drop_from_system(block: SystemBlock) -> Fix[SystemBlock | None]:
 
 def names(difference: Difference) -> bool:
     """True when the texts part on a line that counts tokens down."""
-    return any(
-        re.search(_TAG, line_around(text, difference.offset)) for text in (difference.before, difference.after)
-    )
+    return any(re.search(_TAG, line_around(text, difference.offset)) for text in (difference.before, difference.after))
 
 
 RULE: Final = Rule(

@@ -30,7 +30,8 @@ from keepwarm.core.diff import Difference
 from keepwarm.rules.api import Rule, Safety
 
 _MARKS: Final = re.compile(
-    r"git ?status|current branch|recent commits|working directory|<env>|# environment|today'?s date|platform:", re.IGNORECASE
+    r"git ?status|current branch|recent commits|working directory|<env>|# environment|today'?s date|platform:",
+    re.IGNORECASE,
 )
 _NEAR: Final = 2_000
 

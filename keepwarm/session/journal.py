@@ -33,14 +33,14 @@ class Facts(msgspec.Struct, frozen=True):
 class Lineage:
     """One conversation: its turns that went upstream, its latest requests, its name."""
 
-    __slots__ = ("count", "heads", "id", "requests", "standing")
+    __slots__ = ("count", "head", "id", "requests", "standing")
 
-    def __init__(self, id: str) -> None:
-        self.id = id
+    def __init__(self, name: str) -> None:
+        self.id = name
         self.standing: dict[bytes, Standing] = {}
         self.requests: list[Sent] = []
         """The latest first, at most one for each branch, eight in all."""
-        self.heads: HeadState | None = None
+        self.head: HeadState | None = None
         """The head that went upstream last."""
         self.count = 0
         """Requests so far."""
@@ -141,7 +141,7 @@ class Journal:
             group.size += grown
             self._size += grown
         kept = self._heads.setdefault(head.key, head)
-        lineage.heads = kept
+        lineage.head = kept
         self._shrink(group)
         return kept
 
@@ -170,9 +170,9 @@ class Journal:
             if not self._forget_one():
                 break
 
-    def by_call(self, id: str) -> Answer | None:
+    def by_call(self, call_id: str) -> Answer | None:
         """The answer that held a tool call."""
-        return self._calls.get(id)
+        return self._calls.get(call_id)
 
     def by_text(self, key: GroupKey, text: str) -> Answer | None:
         """The answer of this group whose text was this."""
@@ -210,7 +210,7 @@ class Journal:
             del self._groups[key]
             self._size -= group.size
         if len(self._heads) > 1024:
-            used = {lineage.heads.key for lineage in self.lineages() if lineage.heads is not None}
+            used = {lineage.head.key for lineage in self.lineages() if lineage.head is not None}
             self._heads = {key: head for key, head in self._heads.items() if key in used}
 
 
@@ -223,9 +223,9 @@ class Recollection:
         self._journal = journal
         self._key = key
 
-    def by_call(self, id: str) -> Answer | None:
+    def by_call(self, call_id: str) -> Answer | None:
         """The answer that held the tool call with this id."""
-        return self._journal.by_call(id)
+        return self._journal.by_call(call_id)
 
     def by_text(self, text: str) -> Answer | None:
         """The answer whose text was this, white space at its ends aside."""

@@ -46,6 +46,8 @@ class HeadState(msgspec.Struct, frozen=True):
     """The upstream text of the tools."""
     wires: tuple[bytes, ...] = ()
     """Digests of the client's tool texts, to know them again without parsing."""
+    notes: tuple[EditNote, ...] = ()
+    """What was changed in the tools."""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -58,7 +60,8 @@ class Standing(msgspec.Struct, frozen=True):
     chunk: bytes
     """Its upstream text; b"" when the client's own bytes went."""
     notes: tuple[EditNote, ...] = ()
-    assistant: bool = False
+    loads: tuple[str, ...] = ()
+    """Deferred tools that a result in this turn loads."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -70,6 +73,8 @@ class Sent(msgspec.Struct, frozen=True):
     """Chain digests of its turns."""
     head: HeadState
     model: str
+    size: int = 0
+    """Bytes of its head and turns."""
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     answer: Answer | None = None
@@ -102,5 +107,3 @@ def group_turns(roles: Sequence[str]) -> list[tuple[int, int]]:
 def shape_of(head_text: str, has_tools: bool) -> bytes:
     """The shape of a prompt from its system text (after the rules) and whether it offers tools."""
     return digest.of_text(head_text[:SHAPE_CHARACTERS], "tools" if has_tools else "")
-
-

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -24,7 +25,7 @@ from keepwarm.engine.options import EngineOptions
 from keepwarm.errors import ConfigError, KeepwarmError
 from keepwarm.shell.app import start_gateway
 from keepwarm.testing.agent_script import plan_session, request_count
-from keepwarm.testing.demo_play import DemoResult, closing_words, measure, running_engine
+from keepwarm.testing.demo_play import DemoResult, closing_words, measure, running_engine, spare_threads
 from keepwarm.testing.demo_table import result_tables
 from keepwarm.testing.templates import template_text
 from keepwarm.testing.tiny_model import tiny_model
@@ -33,7 +34,8 @@ MODELS: Final = ("demo", "tiny")
 """demo: SmolLM2, real words, a short session. tiny: random weights, quick, a long session."""
 
 _SLOTS: Final = 4
-_STRAIGHT_SECONDS: Final = 110.0
+_SECONDS: Final = 145.0
+"""After so long the demo model's straight side starts no further request: the whole ends within three minutes."""
 _NAMES: Final = {"demo": "SmolLM2-135M", "tiny": "a tiny model with random weights"}
 
 
@@ -71,7 +73,8 @@ async def _demo(model: str, keep: bool, json_output: bool, console: Console) -> 
 
 async def measured(model: str, console: Console) -> DemoResult:
     """Play the session of `model` on both sides, with a progress bar on `console`."""
-    options = engine_options(model)
+    until = time.monotonic() + _SECONDS if model == "demo" else float("inf")
+    options = msgspec.structs.replace(engine_options(model), threads=await asyncio.to_thread(spare_threads))
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
@@ -82,22 +85,15 @@ async def measured(model: str, console: Console) -> DemoResult:
         plan = plan_session(1, "demo" if model == "demo" else "long", closing)
         total = request_count(plan)
         tasks = {
-            "straight": bar.add_task("straight to the engine", total=total, start=False),
-            "keepwarm": bar.add_task("through keepwarm", total=total, start=False),
+            "keepwarm": bar.add_task("the session through keepwarm", total=total, start=False),
+            "straight": bar.add_task("the session straight to the engine", total=total, start=False),
         }
 
         def progress(side: str, answered: int) -> None:
             bar.start_task(tasks[side])
             bar.update(tasks[side], completed=answered)
 
-        return await measure(
-            options,
-            plan,
-            open_gateway,
-            model=_NAMES[model],
-            progress=progress,
-            straight_seconds=_STRAIGHT_SECONDS if model == "demo" else float("inf"),
-        )
+        return await measure(options, plan, open_gateway, model=_NAMES[model], progress=progress, until=until)
 
 
 def engine_options(model: str, *, slots: int = _SLOTS, context: int | None = None) -> EngineOptions:

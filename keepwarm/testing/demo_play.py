@@ -17,6 +17,7 @@ import msgspec
 
 from keepwarm.engine.llama import Engine
 from keepwarm.engine.options import EngineOptions
+from keepwarm.errors import MissingExtra
 from keepwarm.testing.agent_player import GatewaySide, PlainSide, PlayedTurn, Side, play
 from keepwarm.testing.agent_script import AgentScript, Kind, Plan, kind_of, request_count
 from keepwarm.testing.agent_session import AgentSession
@@ -104,20 +105,20 @@ async def measure(
     *,
     model: str,
     progress: Progress = lambda side, answered: None,
-    straight_seconds: float = float("inf"),
+    until: float = float("inf"),
 ) -> DemoResult:
-    """Play `plan` on both sides and measure.
+    """Play `plan` on both sides and measure. The gateway goes first: it is the quick one, the other gets the time left.
 
-    engine            what each of the two engines is started with
-    gateway           opens the gateway under test
-    progress          hears of each answered request
-    straight_seconds  after so long the straight side starts no further request; the figures then compare the
-                      requests it got through
+    engine    what each of the two engines is started with
+    gateway   opens the gateway under test
+    progress  hears of each answered request, and of 0 when a side begins
+    until     time.monotonic() from which the straight side starts no further request; the figures then compare the
+              requests it got through
 
     Raises EngineError and MissingExtra of the engine, UpstreamError for a request that failed.
     """
-    straight = await _play_side("straight", engine, plan, None, progress, straight_seconds)
     warm = await _play_side("keepwarm", engine, plan, gateway, progress, float("inf"))
+    straight = await _play_side("straight", engine, plan, None, progress, until)
     both = frozenset(turn.number for turn in straight.turns) & frozenset(turn.number for turn in warm.turns)
     return DemoResult(
         model=model,
@@ -151,6 +152,21 @@ async def running_engine(options: EngineOptions) -> AsyncIterator[Engine]:
         await asyncio.shield(asyncio.to_thread(engine.stop))
 
 
+def spare_threads() -> int | None:
+    """How many threads the engine should have here and now; None = as many as llama.cpp likes.
+
+    Its threads wait for each other by spinning: where other programs are busy, one thread a core is several times
+    slower than leaving them theirs. Watches the machine for half a second. Raises MissingExtra (psutil).
+    """
+    try:
+        import psutil
+    except ImportError as error:
+        raise MissingExtra("looking at the machine's load", "keepwarm[engine]") from error
+    cores = psutil.cpu_count() or 1
+    taken = round(cores * float(psutil.cpu_percent(interval=0.5)) / 100)
+    return max(1, cores - taken) if taken else None
+
+
 async def closing_words(options: EngineOptions) -> tuple[str, ...]:
     """What the model itself says at the end of each user turn: asked for beforehand, the same for both sides.
 
@@ -175,15 +191,16 @@ async def closing_words(options: EngineOptions) -> tuple[str, ...]:
 
 
 async def _play_side(
-    name: str, options: EngineOptions, plan: Plan, gateway: GatewayOpener | None, progress: Progress, seconds: float
+    name: str, options: EngineOptions, plan: Plan, gateway: GatewayOpener | None, progress: Progress, until: float
 ) -> SideResult:
     """One play on an engine of its own; without `gateway` straight to the chat endpoint."""
+    progress(name, 0)
     async with running_engine(options) as engine, ScriptedServer(engine.url, AgentScript(plan)) as server:
         if gateway is None:
             async with PlainSide(server.url) as side:
-                return await _measured(name, engine, server, plan, side, progress, seconds)
+                return await _measured(name, engine, server, plan, side, progress, until)
         async with gateway(server.url) as url, GatewaySide(url) as side:
-            return await _measured(name, engine, server, plan, side, progress, seconds)
+            return await _measured(name, engine, server, plan, side, progress, until)
 
 
 async def _measured(
@@ -193,7 +210,7 @@ async def _measured(
     plan: Plan,
     side: Side,
     progress: Progress,
-    seconds: float,
+    until: float,
 ) -> SideResult:
     memory = [engine.memory_bytes()]
     answered: list[PlayedTurn] = []
@@ -205,7 +222,7 @@ async def _measured(
 
     session = AgentSession(plan)
     began = time.monotonic()
-    turns = await play(session, side, on_turn, lambda: time.monotonic() - began < seconds)
+    turns = await play(session, side, on_turn, lambda: time.monotonic() < until)
     whole_s = time.monotonic() - began
     head_tokens = await _head_tokens(engine.url, plan, server.exchanges)
     return SideResult(

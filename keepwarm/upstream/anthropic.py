@@ -12,7 +12,7 @@ import msgspec
 
 from keepwarm.codec.splice import Patch, elements, members, splice, without
 from keepwarm.core.events import Failed
-from keepwarm.core.prompt import Block, Head, Message, SystemBlock, Text, Thinking, Tool, ToolResult, ToolUse, Turn
+from keepwarm.core.prompt import Block, Message, SystemBlock, Text, Thinking, Tool, ToolResult, ToolUse, Turn
 from keepwarm.upstream import failures
 from keepwarm.upstream.anthropic_stream import AnthropicReader
 from keepwarm.upstream.api import Draft, Outgoing, Traits
@@ -32,11 +32,13 @@ class Anthropic(msgspec.Struct, frozen=True):
     name = "anthropic"
     same_protocol = True
 
-    def head(self, head: Head, original: Head) -> tuple[bytes, bytes]:
-        """The members `system` and `tools` anew where a rule changed them."""
-        system = b"" if head.system == original.system else _system(head.system, original.system)
-        tools = b"" if head.tools == original.tools else b"[" + b",".join(map(_tool, head.tools)) + b"]"
-        return system, tools
+    def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
+        """The member `system` anew when a rule changed it."""
+        return b"" if blocks == original else _system(blocks, original)
+
+    def tools(self, tools: tuple[Tool, ...], original: tuple[Tool, ...]) -> bytes:
+        """The member `tools` anew when a rule changed it."""
+        return b"" if tools == original else b"[" + b",".join(map(_tool, tools)) + b"]"
 
     def turn(self, turn: Turn, original: Turn) -> bytes:
         """The turn's messages anew when a rule changed one of them."""

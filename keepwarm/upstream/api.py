@@ -12,7 +12,7 @@ from typing import Protocol
 import msgspec
 
 from keepwarm.core.events import Event, Failed
-from keepwarm.core.prompt import Head, Options, Turn
+from keepwarm.core.prompt import Options, SystemBlock, Tool, Turn
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -32,9 +32,9 @@ class Draft(msgspec.Struct, frozen=True):
     """The client's body as it came."""
     options: Options
     system: bytes
-    """What `Dialect.head` made of the system prompt."""
+    """What `Dialect.system` made of the system prompt."""
     tools: bytes
-    """What `Dialect.head` made of the tools."""
+    """What `Dialect.tools` made of the tools."""
     chunks: tuple[bytes, ...]
     """What `Dialect.turn` made of each turn, or what stands for it since an earlier request."""
     ranges: tuple[tuple[int, int], ...]
@@ -83,8 +83,11 @@ class Dialect(Protocol):
     def same_protocol(self) -> bool:
         """True when the server speaks the client's protocol: bytes are edited in place and answers pass as they are."""
 
-    def head(self, head: Head, original: Head) -> tuple[bytes, bytes]:
-        """(system, tools) as upstream text; b"" for a part that goes as the client wrote it."""
+    def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
+        """The system prompt as upstream text; b"" when it goes as the client wrote it, or there is none."""
+
+    def tools(self, tools: tuple[Tool, ...], original: tuple[Tool, ...]) -> bytes:
+        """The tools as upstream text; b"" when they go as the client wrote them, or there are none."""
 
     def turn(self, turn: Turn, original: Turn) -> bytes:
         """A turn as upstream text; b"" when it goes as the client wrote it."""

@@ -17,6 +17,7 @@ from keepwarm.core.prompt import (
     Message,
     Opaque,
     Options,
+    SystemBlock,
     Text,
     Thinking,
     Tool,
@@ -31,16 +32,16 @@ JOIN = "\n\n"
 _encode = msgspec.json.encode
 
 
-def system_text(head: Head) -> bytes:
+def system_text(blocks: tuple[SystemBlock, ...]) -> bytes:
     """The system prompt as one chat message, or b"" when there is none."""
-    text = head.text()
+    text = Head(blocks).text()
     return b'{"role":"system","content":' + _encode(text) + b"}" if text else b""
 
 
-def tools_text(head: Head) -> bytes:
+def tools_text(tools: tuple[Tool, ...]) -> bytes:
     """The tools as the elements of a JSON array, without its brackets. Tools that only the client's own
     provider could run are left out."""
-    return b",".join(_tool(tool) for tool in head.tools if tool.schema)
+    return b",".join(_tool(tool) for tool in tools if tool.schema)
 
 
 def _tool(tool: Tool) -> bytes:
@@ -61,16 +62,27 @@ def turn_text(turn: Turn, *, vision: bool = True) -> bytes:
     """
     if turn.is_assistant:
         return b",".join(_assistant(message) for message in turn.messages)
-    results: list[bytes] = []
+    rows: list[bytes] = []
     words: list[Text | Media] = []
-    for block in turn.blocks():
-        if isinstance(block, ToolResult):
-            results.append(_result(block, words, vision))
-        elif (part := _part(block, vision)) is not None:
-            words.append(part)
+    for message in turn.messages:
+        if message.role == "system":  # only where no rule has folded it
+            _flush(rows, words)
+            words.extend(part for block in message.blocks if (part := _part(block, vision)) is not None)
+            _flush(rows, words, b"system")
+            continue
+        for block in message.blocks:
+            if isinstance(block, ToolResult):
+                rows.append(_result(block, words, vision))
+            elif (part := _part(block, vision)) is not None:
+                words.append(part)
+    _flush(rows, words)
+    return b",".join(rows)
+
+
+def _flush(rows: list[bytes], words: list[Text | Media], role: bytes = b"user") -> None:
     if words:
-        results.append(b'{"role":"user","content":' + _content(words) + b"}")
-    return b",".join(results)
+        rows.append(b'{"role":"' + role + b'","content":' + _content(words) + b"}")
+        words.clear()
 
 
 def _assistant(message: Message) -> bytes:
@@ -99,15 +111,17 @@ def _assistant(message: Message) -> bytes:
 
 
 def _call(use: ToolUse) -> bytes:
-    return b"".join((
-        b'{"id":',
-        _encode(use.upstream_id or use.id),
-        b',"type":"function","function":{"name":',
-        _encode(use.name),
-        b',"arguments":',
-        _encode(use.arguments),
-        b"}}",
-    ))
+    return b"".join(
+        (
+            b'{"id":',
+            _encode(use.upstream_id or use.id),
+            b',"type":"function","function":{"name":',
+            _encode(use.name),
+            b',"arguments":',
+            _encode(use.arguments),
+            b"}}",
+        )
+    )
 
 
 def _result(result: ToolResult, words: list[Text | Media], vision: bool) -> bytes:
@@ -187,4 +201,3 @@ def body(parts: Iterable[bytes], system: bytes, tools: bytes, chunks: Iterable[b
         rows.append(b'"tools":[' + tools + b"]")
     rows.append(b'"messages":[' + b",".join(filter(None, (system, *chunks))) + b"]")
     return b"{" + b",".join(rows) + b"}"
-

@@ -87,7 +87,13 @@ class _Chunk(msgspec.Struct, frozen=True):
 
 
 _CHUNK = msgspec.json.Decoder(_Chunk)
-_REASONS = {"stop": "end", "tool_calls": "tools", "function_call": "tools", "length": "length", "content_filter": "refusal"}
+_REASONS = {
+    "stop": "end",
+    "tool_calls": "tools",
+    "function_call": "tools",
+    "length": "length",
+    "content_filter": "refusal",
+}
 
 
 class ChatReader:
@@ -142,7 +148,9 @@ class ChatReader:
         try:
             chunk = _CHUNK.decode(data)
         except msgspec.DecodeError as error:
-            self._fail(Failed(0, f"the model server sent something that is not its protocol: {error}", "broken"), events)
+            self._fail(
+                Failed(0, f"the model server sent something that is not its protocol: {error}", "broken"), events
+            )
             return
         if chunk.error is not None:
             self._fail(_error(chunk.error), events)

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from keepwarm.core.events import Failed
-from keepwarm.core.prompt import Head, Turn
+from keepwarm.core.prompt import SystemBlock, Tool, Turn
 from keepwarm.upstream import chat, failures
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.chat_stream import ChatReader
@@ -32,9 +32,13 @@ class LlamaCpp(msgspec.Struct, frozen=True):
     name = "llamacpp"
     same_protocol = False
 
-    def head(self, head: Head, original: Head) -> tuple[bytes, bytes]:
-        """(system message, tools) as chat texts."""
-        return chat.system_text(head), chat.tools_text(head)
+    def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
+        """The system prompt as a chat message."""
+        return chat.system_text(blocks)
+
+    def tools(self, tools: tuple[Tool, ...], original: tuple[Tool, ...]) -> bytes:
+        """The tools as chat texts."""
+        return chat.tools_text(tools)
 
     def turn(self, turn: Turn, original: Turn) -> bytes:
         """A turn as chat messages."""
@@ -82,13 +86,38 @@ def render(request: Outgoing) -> Outgoing:
 def clear(slot: int, rendered: bytes) -> Outgoing | None:
     """The first tokens of a new conversation into a slot, from `render`'s answer: the old content goes to the
     host cache, and the conversation then keeps what is in the slot, so it takes no other's entry apart."""
+    prompt = _prompt(rendered)
+    if not prompt:
+        return None
+    return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
+
+
+def tokenize(rendered: bytes) -> Outgoing | None:
+    """Ask for the tokens of a prompt, from `render`'s answer."""
+    prompt = _prompt(rendered)
+    if not prompt:
+        return None
+    return Outgoing("/tokenize", msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True}))
+
+
+def tokens(counted: bytes) -> int | None:
+    """How many tokens `tokenize`'s answer holds."""
+    try:
+        return len(msgspec.json.decode(counted, type=_Tokens).tokens)
+    except msgspec.DecodeError:
+        return None
+
+
+class _Tokens(msgspec.Struct, frozen=True):
+    tokens: list[msgspec.Raw]
+
+
+def _prompt(rendered: bytes) -> str:
     try:
         prompt = msgspec.json.decode(rendered, type=dict[str, Any]).get("prompt")
     except msgspec.DecodeError:
-        return None
-    if not isinstance(prompt, str) or not prompt:
-        return None
-    return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
+        return ""
+    return prompt if isinstance(prompt, str) else ""
 
 
 def traits(props: bytes) -> Traits | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from keepwarm.core.events import Failed
-from keepwarm.core.prompt import Head, Turn
+from keepwarm.core.prompt import SystemBlock, Tool, Turn
 from keepwarm.upstream import chat, failures
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.chat_stream import ChatReader
@@ -27,9 +27,13 @@ class OpenAI(msgspec.Struct, frozen=True):
     name = "chat"
     same_protocol = False
 
-    def head(self, head: Head, original: Head) -> tuple[bytes, bytes]:
-        """(system message, tools) as chat texts."""
-        return chat.system_text(head), chat.tools_text(head)
+    def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
+        """The system prompt as a chat message."""
+        return chat.system_text(blocks)
+
+    def tools(self, tools: tuple[Tool, ...], original: tuple[Tool, ...]) -> bytes:
+        """The tools as chat texts."""
+        return chat.tools_text(tools)
 
     def turn(self, turn: Turn, original: Turn) -> bytes:
         """A turn as chat messages."""

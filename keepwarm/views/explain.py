@@ -137,7 +137,8 @@ def _heading(record: Record) -> str:
     parts = [
         record.client,
         f"session {record.session}" if record.session else "no session",
-        f"{kinds.get(record.kind, record.kind)}{f' {record.agent}' if record.agent else ''}, turn {record.turn}",
+        f"{kinds.get(record.kind, record.kind)}{f' {record.agent}' if record.agent else ''}",
+        f"turn {record.turn}" if record.turn else "",
         f"{record.model} on {record.upstream}" if record.upstream else record.model,
         f"{record.status}, {ending[record.ending]}",
     ]

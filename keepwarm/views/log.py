@@ -47,7 +47,7 @@ def line(record: Record, width: int = 80, colour: bool = True, ascii_only: bool 
         words.clean(record.id)[:ID],
         words.clean(record.session)[:4] or "-",
         _KINDS.get(record.kind, record.kind)[:4],
-        str(record.turn),
+        str(record.turn or "-"),
         words.clean(record.model)[:_MODEL],
         bar(record, max(_SHORTEST_BAR, min(BAR, width - _BESIDES_BAR))),
         f"{words.short(record.usage.cached_tokens)}/{words.short(record.usage.prompt_tokens)}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
-from rich.text import Text
 
 from keepwarm.errors import ConfigError
 from keepwarm.rules.api import Rule, Safety
@@ -34,9 +33,11 @@ def print_rule(code: str | None = None, console: Console | None = None) -> None:
     console = console or Console()
     plain = console.options.ascii_only or not console.is_terminal
     if code is None:
-        table = Table.grid(padding=(0, 2))
+        table = Table(box=None, pad_edge=False)
+        for name in ("code", "name", "safety", "what it does"):
+            table.add_column(name)
         for rule in CODES.values():
-            table.add_row(Text(rule.code, style="bold"), Text(rule.name), Text(_SAFETY[rule.safety]))
+            table.add_row(rule.code, rule.name, rule.safety.name.lower(), "mends it" if _mends(rule) else "names it")
         console.print(table, highlight=False)
         return
     found = CODES.get(code.upper())
@@ -48,3 +49,8 @@ def print_rule(code: str | None = None, console: Console | None = None) -> None:
         console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True, end="")
     else:
         console.print(Markdown(page))
+
+
+def _mends(rule: Rule) -> bool:
+    # SEA001 mends by where a request is sent, which is no edit of what it says.
+    return rule.code == "SEA001" or any((rule.system, rule.tools, rule.message, rule.turn))

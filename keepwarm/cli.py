@@ -1,0 +1,141 @@
+"""The command line: every command is a few lines that hand over to the part that does it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from keepwarm import __version__
+from keepwarm.config import Config, load, override
+from keepwarm.errors import KeepwarmError
+from keepwarm.rules.codes import CODES
+from keepwarm.views.explain import print_explain
+from keepwarm.views.log import print_log
+
+app = typer.Typer(
+    name="keepwarm",
+    help="Keep a language-model server's prefix cache warm for coding agents.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="keepwarm.toml (default: the one in this folder)")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"keepwarm {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def serve(
+    upstream: Annotated[str | None, typer.Option(help="Address of the model server, http://127.0.0.1:8080")] = None,
+    engine: Annotated[str | None, typer.Option(help="Run llama.cpp on this GGUF file; or: demo")] = None,
+    host: Annotated[str | None, typer.Option(help="Where to listen; anything but loopback needs a key")] = None,
+    port: Annotated[int | None, typer.Option(help="Where to listen (8787); 0 takes a free port")] = None,
+    kind: Annotated[str | None, typer.Option(help="How the server speaks: llamacpp, anthropic or chat")] = None,
+    slots: Annotated[int | None, typer.Option(help="Slots of the embedded engine (4)")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="The ledger's file")] = None,
+    record: Annotated[bool | None, typer.Option("--record", help="Keep prompt texts in the ledger")] = None,
+    translate_only: Annotated[bool, typer.Option("--translate-only", help="Keep nothing: for comparison")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Stand between an agent and a model server."""
+    from keepwarm.shell import serve as serving
+
+    settings = override(
+        _settings(config),
+        upstream__url=upstream,
+        upstream__kind=kind,
+        engine=engine,
+        host=host,
+        port=port,
+        engine_slots=slots,
+        ledger__path=str(ledger) if ledger else None,
+        ledger__record=record,
+        keep=False if translate_only else None,
+    )
+    serving.serve(settings, Console())
+
+
+@app.command()
+def log(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as requests come")] = False,
+    limit: Annotated[int, typer.Option("-n", help="How many")] = 20,
+    session: Annotated[str | None, typer.Option(help="Only this session (its first letters do)")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """One line a request: what was reused, what was processed, and why."""
+    print_log(_settings(config).ledger_path, follow, limit, session, Console())
+
+
+@app.command()
+def explain(
+    which: Annotated[str, typer.Argument(help="last, or a request's id (its first letters do)")] = "last",
+    as_json: Annotated[bool, typer.Option("--json", help="The record as JSON")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Why a prompt was processed again: what was reused, the first differing place, whose fault."""
+    print_explain(_settings(config).ledger_path, which, Console(), as_json=as_json)
+
+
+@app.command()
+def rule(
+    code: Annotated[str | None, typer.Argument(help="VOL001, ...; none lists them all")] = None,
+) -> None:
+    """The rule book: what costs you the cache, and what is done about it."""
+    console = Console()
+    if code is None:
+        table = Table(box=None, pad_edge=False)
+        for name in ("code", "name", "safety", "mends"):
+            table.add_column(name)
+        for one in CODES.values():
+            mends = any((one.system, one.tools, one.message, one.turn)) or one.code == "SEA001"
+            table.add_row(one.code, one.name, one.safety.name.lower(), "yes" if mends else "names it")
+        console.print(table)
+        return
+    found = CODES.get(code.upper())
+    if found is None:
+        raise KeepwarmError(f"there is no rule {code}: `keepwarm rule` lists the codes")
+    title = f"# {found.code} {found.name}\n\nSafety: {found.safety.name.lower()}\n"
+    console.print(Markdown(title + found.page))
+
+
+@app.command()
+def demo(
+    model: Annotated[str, typer.Option(help="demo (SmolLM2, real words) or tiny (long session, noise)")] = "demo",
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it serving afterwards")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The figures as JSON")] = False,
+) -> None:
+    """The same agent session twice, straight to the engine and through keepwarm, with the table of what it cost."""
+    from keepwarm.testing.demo import demo as play
+
+    raise typer.Exit(play(model=model, keep=keep, json_output=as_json))
+
+
+def _settings(path: Path | None) -> Config:
+    settings = load(path)
+    key = os.environ.get("KEEPWARM_KEY")
+    return override(settings, key=key or None)
+
+
+def main() -> None:
+    """The program: an error that keepwarm foresaw is one message, not a traceback."""
+    try:
+        app()
+    except KeepwarmError as error:
+        Console(stderr=True).print(f"keepwarm: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

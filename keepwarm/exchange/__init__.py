@@ -1,0 +1,1 @@
+"""One request's life: read `life.py` first."""

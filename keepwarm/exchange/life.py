@@ -1,0 +1,168 @@
+"""One request's life, top to bottom. Read this first.
+
+    parse -> stabilise -> seat -> Open upstream -> relay each event as it comes -> judge -> Write the record
+
+`Life.run` is a generator: it yields commands, the shell performs them and answers each `Wait` with an event. It
+decides everything and does nothing, so a whole life can be played in a test. Whatever events arrive, it ends
+in exactly one Write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Final, TypeAlias
+
+from msgspec.structs import replace
+
+from keepwarm.core.events import Failed
+from keepwarm.errors import ClientError
+from keepwarm.exchange import headers as pass_on
+from keepwarm.exchange.commands import Answered, Ask, Close, Command, Event, HungUp, Reply, Tick, Wait, Write
+from keepwarm.exchange.keeper import Call, Keeper
+from keepwarm.exchange.relay import Gone, relay
+from keepwarm.exchange.stabilise import Stabiliser
+from keepwarm.exchange.story import Story
+from keepwarm.ledger.records import Record, Recording, Seat
+from keepwarm.session.affinity import SIDE, Choice, Guest
+from keepwarm.session.lineage import Sent
+from keepwarm.upstream import llamacpp
+from keepwarm.upstream.api import Outgoing
+from keepwarm.wire.api import Front
+
+Steps: TypeAlias = Generator[Command, Event | None, None]
+ASK_SECONDS: Final = 5.0
+"""How often the client is told that it is not forgotten while a slot is being freed for it."""
+
+
+class Life:
+    """One request."""
+
+    def __init__(self, call: Call, keeper: Keeper, front: Front) -> None:
+        self.story = Story(call, front.name, keeper.dialect.name)
+        self._keeper = keeper
+        self._front = front
+        self._slot: int | None = None
+
+    def run(self) -> Steps:
+        """The life itself."""
+        try:
+            yield from self._serve()
+        except ClientError as error:
+            yield self._refuse(error)
+        except Gone:
+            self.story.ending = "hung_up"
+            self.story.status = self.story.status or 499
+            yield Close()
+        yield Write(*self.close())
+
+    def close(self) -> tuple[Record, Recording | None]:
+        """Give the seat back and make the record. The shell calls it when a life breaks; else `run` does."""
+        self._keeper.stand_up(self._slot)
+        self._slot = None
+        return self.story.record(self._keeper)
+
+    def _serve(self) -> Steps:
+        story, keeper = self.story, self._keeper
+        parsed = story.parsed = self._front.parse(story.call.body)
+        who = story.who = self._front.identity(story.call.headers, parsed)
+        journal = keeper.journal
+        stable = Stabiliser(journal, keeper.rules, keeper.dialect, self._front).run(parsed, who.session, who.agent)
+        story.stable = stable
+        story.kind = self._kind(dict(stable.metadata))
+        head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)
+        sent = Sent(story.call.id, stable.keys, head, parsed.options.model, sum(stable.sizes))
+        choice = self._sit()
+        outgoing = self._outgoing()
+        yield from self._hand_over(choice, outgoing)
+        journal.sent(stable.lineage, sent)
+        stable.lineage.count += 1
+        story.sent_bytes = len(outgoing.body)
+        writer = yield from relay(outgoing, story, keeper.dialect, self._front)
+        story.usage = writer.usage.over(story.usage)
+        if story.ending == "done":
+            answer = writer.answer
+            journal.remember(stable.group, answer)
+            usage = story.usage
+            journal.sent(
+                stable.lineage,
+                replace(sent, prompt_tokens=usage.prompt_tokens, output_tokens=usage.output_tokens, answer=answer),
+            )
+
+    def _kind(self, metadata: dict[str, str]) -> str:
+        """main, subagent or side: from the client's own word, else from what it sends."""
+        story = self.story
+        assert story.stable is not None
+        assert story.parsed is not None
+        has_tools = bool(story.parsed.tools_raw)
+        main = self._keeper.journal.is_main(story.who.session, story.stable.group.shape, has_tools)
+        if story.who.agent or story.who.request_class == "subagent" or metadata.get("cc_is_subagent") == "true":
+            return "subagent"
+        if story.who.request_class == "main":
+            return "main"
+        if not has_tools:
+            return SIDE
+        return "main" if main else "subagent"
+
+    def _sit(self) -> Choice:
+        story = self.story
+        assert story.stable is not None
+        guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
+        choice, story.moved = self._keeper.sit(guest, story.stable.before is not None)
+        self._slot = choice.slot
+        story.seat = Seat(choice.slot, choice.reason)
+        return choice
+
+    def _outgoing(self) -> Outgoing:
+        story, dialect = self.story, self._keeper.dialect
+        assert story.stable is not None
+        draft = story.stable.draft
+        metadata = story.stable.metadata
+        if self._keeper.manner.observe:
+            draft = replace(draft, system=b"", tools=b"", chunks=(b"",) * len(draft.chunks))
+            metadata = ()
+        headers = pass_on.onward(story.call.headers, metadata, same_protocol=dialect.same_protocol)
+        outgoing = dialect.request(replace(draft, slot=self._slot, headers=headers))
+        if dialect.same_protocol and story.call.query:
+            return replace(outgoing, path=f"{outgoing.path}?{story.call.query}")
+        return outgoing
+
+    def _hand_over(self, choice: Choice, outgoing: Outgoing) -> Steps:
+        """Free a slot for this conversation without losing what is in it (`session/affinity.py` says how)."""
+        if choice.handover == "none" or choice.slot is None:
+            return
+        if choice.handover == "refill":
+            yield from self._ask(llamacpp.refill(choice.slot))
+            return
+        answered = yield from self._ask(llamacpp.render(outgoing))
+        if answered is not None and answered.status == 200:
+            small = llamacpp.clear(choice.slot, answered.body)
+            if small is not None:
+                yield from self._ask(small)
+
+    def _ask(self, request: Outgoing) -> Generator[Command, Event | None, Answered | None]:
+        """A small request beside the real one; its failure is no failure: the real one then costs more."""
+        yield Ask(replace(request, headers=pass_on.onward(self.story.call.headers, (), same_protocol=False)))
+        while True:
+            match (yield Wait(ASK_SECONDS)):
+                case Answered() as answered:
+                    return answered
+                case HungUp(at):
+                    self.story.now = at
+                    raise Gone
+                case Tick(at):
+                    self.story.now = at
+                case _:
+                    return None
+
+    def _refuse(self, error: ClientError) -> Reply:
+        story = self.story
+        kind = error.kind or "bad_request"
+        story.fail(kind, str(error))
+        story.status, body = self._front.error(error.error_status_hint, kind, str(error), story.call.id)
+        return Reply(story.status, pass_on.JSON, body)
+
+
+def refusal(front: Front, failed: Failed, request_id: str) -> Reply:
+    """A whole error answer for something that went wrong before or beside a life."""
+    status, body = front.error(failed.status or 502, failed.kind, failed.message, request_id)
+    return Reply(status, pass_on.JSON, body)

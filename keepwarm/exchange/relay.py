@@ -1,0 +1,231 @@
+"""The answer on its way: from the server's bytes to the client's, event by event.
+
+A client of the server's own protocol gets the server's bytes as they come; any other gets them translated. Either
+way the client hears something within a second and then every five: agents give up on a silent connection
+(Claude Code after 300 s), and a long prefill is silent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Final, TypeAlias
+
+from keepwarm.core.events import Event as Said
+from keepwarm.core.events import Failed, Finished, Progress, TextDelta, ThinkingDelta, ToolStart, Usage
+from keepwarm.exchange import headers as pass_on
+from keepwarm.exchange.commands import (
+    Arrived,
+    Command,
+    Ended,
+    Event,
+    Finish,
+    Headers,
+    HungUp,
+    Lost,
+    Open,
+    Opened,
+    Reply,
+    Send,
+    Start,
+    Tick,
+    Wait,
+)
+from keepwarm.exchange.story import UNSET, Story
+from keepwarm.upstream.api import Dialect, Outgoing, Reader
+from keepwarm.wire.api import Front, Writer
+
+Steps: TypeAlias = Generator[Command, Event | None, None]
+PATIENCE_SECONDS: Final = 1.0
+"""How long a server may take to say yes or no before a streaming client is told yes: refusals are quick."""
+PING_SECONDS: Final = 5.0
+WHOLE_AFTER_MS: Final = 60_000.0
+"""When a client that does not stream gets its headers and then white space, which JSON allows in front."""
+
+
+class Gone(Exception):
+    """The client hung up."""
+
+
+def relay(outgoing: Outgoing, story: Story, dialect: Dialect, front: Front) -> Generator[Command, Event | None, Writer]:
+    """Open the request and see its answer through; gives back the writer, which knows the whole answer."""
+    assert story.parsed is not None
+    options = story.parsed.options
+    call = story.call.id
+    writer = front.writer(f"msg_{call}", options.model, options.stream, lambda number: f"toolu_{call}{number:02d}")
+    passage = _Passage(story, dialect, front, writer, options.stream)
+    yield Open(outgoing)
+    patience = PATIENCE_SECONDS
+    while not passage.over:
+        event = yield Wait(patience)
+        if isinstance(event, HungUp):
+            story.now = event.at
+            raise Gone
+        if isinstance(event, Tick):
+            patience = PING_SECONDS
+        yield from passage.take(event)
+    return writer
+
+
+class _Passage:
+    """One answer under way."""
+
+    def __init__(self, story: Story, dialect: Dialect, front: Front, writer: Writer, stream: bool) -> None:
+        self.over = False
+        self._story = story
+        self._dialect = dialect
+        self._front = front
+        self._writer = writer
+        self._stream = stream
+        self._as_it_is = dialect.same_protocol
+        self._reader: Reader | None = None
+        self._refused: Opened | None = None
+        self._body: list[bytes] = []
+        self._started = False
+        self._boundary = True
+        self._spoke = False
+
+    def take(self, event: Event | None) -> Steps:
+        """Everything that follows from one event."""
+        match event:
+            case Tick(at):
+                self._story.now = at
+                yield from self._keep_alive(at)
+            case Opened(status, headers, at, sent):
+                self._story.now, self._story.overhead = at, sent
+                if status >= 400:
+                    self._refused = event
+                else:
+                    yield from self._opened(status, headers)
+            case Arrived(data, at):
+                self._story.now = at
+                if self._refused is not None or self._reader is None:
+                    self._body.append(data)
+                else:
+                    yield from self._arrived(self._reader, data)
+            case Ended(at):
+                self._story.now = at
+                yield from self._ended()
+            case Lost(reason, at):
+                self._story.now = at
+                yield from self._fail(Failed(0, reason, "unreachable"))
+            case _:
+                pass
+
+    def _keep_alive(self, at: float) -> Steps:
+        if self._refused is not None:
+            return
+        if self._stream:
+            yield from self._start(200, pass_on.SSE)
+            if self._boundary and not self._spoke:
+                yield from self._send(self._writer.ping())
+            self._spoke = False
+        elif at > WHOLE_AFTER_MS and not self._as_it_is:
+            yield from self._start(200, pass_on.JSON)
+            yield from self._send(b" ")
+
+    def _opened(self, status: int, headers: dict[str, str]) -> Steps:
+        self._reader = self._dialect.reader(self._stream)
+        if self._as_it_is:
+            yield from self._start(status, pass_on.back(headers))
+        elif self._stream:
+            yield from self._start(200, pass_on.SSE)
+
+    def _arrived(self, reader: Reader, data: bytes) -> Steps:
+        if self._as_it_is:
+            self._boundary = data.endswith(b"\n\n")
+            yield from self._send(data)
+        yield from self._say(reader.feed(data))
+
+    def _say(self, events: list[Said]) -> Steps:
+        pieces: list[bytes] = []
+        for event in events:
+            if isinstance(event, Failed):
+                if pieces:
+                    yield from self._send(b"".join(pieces))
+                yield from self._fail(event)
+                return
+            self._notice(event)
+            if piece := self._writer.feed(event):
+                pieces.append(piece)
+        if pieces and not self._as_it_is:
+            yield from self._send(b"".join(pieces))
+
+    def _notice(self, event: Said) -> None:
+        story = self._story
+        if isinstance(event, Progress):
+            story.usage = Usage(event.total, event.cached, prompt_ms=event.ms).over(story.usage)
+        elif isinstance(event, Finished):
+            story.usage = event.usage.over(story.usage)
+        elif isinstance(event, TextDelta | ThinkingDelta | ToolStart) and story.first_token == UNSET:
+            story.first_token = story.now
+
+    def _ended(self) -> Steps:
+        if self._refused is not None:
+            yield from self._refuse(self._refused)
+            return
+        if self._reader is None:
+            yield from self._fail(Failed(0, "the model server closed the connection without an answer", "unreachable"))
+            return
+        yield from self._say(self._reader.finish())
+        if self.over:
+            return
+        self.over = True
+        self._story.status = 200
+        if self._as_it_is or self._stream:
+            yield Finish()
+        elif self._started:
+            yield from self._send(self._writer.whole())
+            yield Finish()
+        else:
+            body = self._writer.whole()
+            self._count(body)
+            yield Reply(200, pass_on.JSON, body)
+
+    def _refuse(self, opened: Opened) -> Steps:
+        """The server's refusal: its own bytes to a client of its protocol, else the same thing in the client's."""
+        body = b"".join(self._body)
+        failed = self._dialect.failure(opened.status, opened.headers, body)
+        if self._as_it_is and not self._started:
+            self.over = True
+            self._story.fail(failed.kind, failed.message)
+            self._story.status = opened.status
+            self._count(body)
+            yield Reply(opened.status, pass_on.back(opened.headers), body)
+        else:
+            yield from self._fail(failed)
+
+    def _fail(self, failed: Failed) -> Steps:
+        self.over = True
+        story = self._story
+        story.usage = failed.usage.over(story.usage)
+        story.fail(failed.kind, failed.message)
+        if not self._started:
+            story.status, body = self._front.error(failed.status or 502, failed.kind, failed.message, story.call.id)
+            retry = (("retry-after", failed.retry_after),) if failed.retry_after else ()
+            self._count(body)
+            yield Reply(story.status, (*pass_on.JSON, *retry), body)
+            return
+        story.status = 200
+        if self._stream:
+            if not (self._as_it_is and self._reader is not None and failed.kind != "unreachable"):
+                yield from self._send(self._writer.fail(failed))
+        else:
+            _, body = self._front.error(failed.status or 502, failed.kind, failed.message, story.call.id)
+            yield from self._send(body)
+        yield Finish()
+
+    def _start(self, status: int, headers: Headers) -> Steps:
+        if not self._started:
+            self._started = True
+            yield Start(status, headers)
+
+    def _send(self, data: bytes) -> Steps:
+        if data:
+            self._spoke = True
+            self._count(data)
+            yield Send(data)
+
+    def _count(self, data: bytes) -> None:
+        self._story.answered_bytes += len(data)
+        if self._story.first_byte == UNSET:
+            self._story.first_byte = self._story.now

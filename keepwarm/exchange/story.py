@@ -1,0 +1,125 @@
+"""What is noted of a request while it lives, and the record that is made of it in the end."""
+
+from __future__ import annotations
+
+from keepwarm.core import digest
+from keepwarm.core.events import Usage
+from keepwarm.exchange.keeper import Call, Keeper
+from keepwarm.exchange.stabilise import Stable
+from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
+from keepwarm.ledger.verdict import Predecessor, judge
+from keepwarm.wire.api import ClientFacts, Parsed
+
+UNSET = -1.0
+
+
+class Story:
+    """The notes of one request."""
+
+    def __init__(self, call: Call, front: str, upstream: str) -> None:
+        self.call = call
+        self.front = front
+        self.upstream = upstream
+        self.parsed: Parsed | None = None
+        self.who = ClientFacts()
+        self.kind = ""
+        self.stable: Stable | None = None
+        self.seat: Seat | None = None
+        self.moved = ""
+        self.status = 0
+        self.ending: Ending = "done"
+        self.error = ""
+        self.usage = Usage()
+        self.sent_bytes = 0
+        self.answered_bytes = 0
+        self.overhead = UNSET
+        self.first_byte = UNSET
+        self.first_token = UNSET
+        self.now = 0.0
+        """Milliseconds of the latest event."""
+
+    def fail(self, kind: str, message: str) -> None:
+        """Note that the request failed."""
+        self.ending = "failed"
+        self.error = f"{kind}: {message}"[:500] if kind else message[:500]
+
+    def record(self, keeper: Keeper) -> tuple[Record, Recording | None]:
+        """The record, with the texts when they are asked for."""
+        stable, parsed = self.stable, self.parsed
+        edited = stable is not None and not keeper.manner.observe
+        record = Record(
+            id=self.call.id,
+            at=self.call.at,
+            front=self.front,
+            client=self.who.client,
+            session=self.who.session,
+            agent=self.who.agent,
+            kind=self.kind,
+            lineage=stable.lineage.id if stable else "",
+            parent=stable.before.record if stable and stable.before else "",
+            turn=stable.lineage.count if stable else 0,
+            upstream=self.upstream,
+            model=parsed.options.model if parsed else "",
+            stream=parsed.options.stream if parsed else False,
+            status=self.status,
+            ending=self.ending,
+            error=self.error,
+            edits=stable.notes if stable and edited else (),
+            metadata=stable.metadata if stable else (),
+            usage=self.usage,
+            verdict=self._verdict(keeper),
+            seat=self.seat,
+            received_bytes=len(self.call.body),
+            sent_bytes=self.sent_bytes,
+            answered_bytes=self.answered_bytes,
+            overhead_ms=_known(self.overhead),
+            first_byte_ms=_known(self.first_byte),
+            first_token_ms=_known(self.first_token),
+            total_ms=self.now,
+        )
+        return record, self._recording() if keeper.manner.record else None
+
+    def _verdict(self, keeper: Keeper) -> Verdict | None:
+        stable = self.stable
+        if stable is None or self.ending == "failed":
+            return None
+        before = None
+        if (sent := stable.before) is not None:
+            whole = stable.difference.where == "none" and stable.shared == len(sent.keys)
+            replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
+            before = Predecessor(sent.prompt_tokens, sent.output_tokens, 1.0 if whole else _share(stable), replayed)
+        causes = keeper.rules.causes(stable.difference)
+        return judge(self.usage, before, stable.difference, causes, moved=self.moved)
+
+    def _recording(self) -> Recording | None:
+        if self.stable is None or self.parsed is None:
+            return None
+        draft = self.stable.draft
+        received = (*(block.raw or block.text.encode() for block in self.parsed.system), *self.parsed.tools_raw)
+        sent = filter(None, (draft.system, draft.tools, *draft.chunks))
+        return Recording(
+            self.call.id,
+            tuple((digest.wire(text), bytes(text)) for text in (*received, *self.parsed.messages_raw)),
+            tuple((digest.wire(text), text) for text in sent),
+        )
+
+
+def _share(stable: Stable) -> float:
+    """How much of the request before stands in this one, from bytes: up to the first difference."""
+    sent = stable.before
+    if sent is None or not sent.size:
+        return 0.0
+    where = stable.difference.where
+    if where == "system":
+        blocks = stable.head.head.system
+        changed = next((at for at, b in enumerate(blocks) if f"/{b.index}/" in f"{stable.difference.path}/"), 0)
+        kept = sum(len(block.text) for block in blocks[:changed]) + stable.difference.offset
+    elif where == "tools":
+        kept = sum(len(block.text) for block in stable.head.head.system)
+    else:
+        kept = sum(stable.sizes[: 1 + stable.shared])
+    return min(1.0, kept / sent.size)
+
+
+def _known(value: float) -> float | None:
+    return None if value == UNSET else value

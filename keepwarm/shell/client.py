@@ -1,0 +1,108 @@
+"""Talking to one model server: a pool of connections, what it says of itself, and small questions."""
+
+from __future__ import annotations
+
+import asyncio
+from urllib.parse import urlsplit
+
+import aiohttp
+from msgspec.structs import replace
+
+from keepwarm.upstream import llamacpp
+from keepwarm.upstream.api import Outgoing, Traits
+
+CONNECT_SECONDS = 10.0
+_FIRST_PARTY = ("anthropic.com", "amazonaws.com", "googleapis.com")
+
+
+class Upstream:
+    """One model server."""
+
+    def __init__(self, url: str, *, kind: str = "", key: str = "", rewrite: bool | None = None) -> None:
+        self.url = url.rstrip("/").removesuffix("/v1")
+        self._kind = kind
+        self._key = key
+        self._rewrite = rewrite
+        self._traits: Traits | None = None
+        self._asking = asyncio.Lock()
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def session(self) -> aiohttp.ClientSession:
+        """The pool; made at first use, in the loop that uses it."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+                auto_decompress=False,
+                skip_auto_headers=("User-Agent", "Content-Type", "Accept-Encoding", "Accept"),
+            )
+        return self._session
+
+    def open(self, request: Outgoing) -> aiohttp.client._RequestContextManager:
+        """A request under way, as aiohttp gives it."""
+        headers = dict(request.headers)
+        if self._key:
+            headers.pop("x-api-key", None)
+            headers["authorization"] = f"Bearer {self._key}"
+        return self.session.request(request.method, self.url + request.path, data=request.body or None, headers=headers)
+
+    async def begin(self, request: Outgoing) -> aiohttp.ClientResponse:
+        """The response as soon as its headers are there.
+
+        llama.cpp closes a connection behind a stream although it has promised to keep it, and the next request on
+        it then dies unread: such a one is sent once more.
+        """
+        try:
+            return await self.open(request)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            return await self.open(request)
+
+    async def ask(self, request: Outgoing) -> tuple[int, bytes]:
+        """(status, body) of a small request; status 0 when nothing came back."""
+        try:
+            async with await self.begin(request) as response:
+                return response.status, await response.read()
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            return 0, b""
+
+    async def traits(self) -> Traits | None:
+        """What is known of the server; None while it cannot be reached. Asked once, and again after `forget`."""
+        if self._traits is None:
+            async with self._asking:
+                if self._traits is None:
+                    self._traits = await self._ask_traits()
+        return self._traits
+
+    def forget(self) -> None:
+        """The connection failed: what comes back may be another server."""
+        self._traits = None
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _ask_traits(self) -> Traits | None:
+        first_party = self._rewrite is not True and _is_first_party(self.url)
+        if first_party:
+            return Traits("anthropic", first_party=True)
+        status, body = await self.ask(Outgoing("/props", b"", method="GET"))
+        if status == 0:
+            return None
+        said = llamacpp.traits(body) if status == 200 else None
+        if self._kind:
+            return replace(said, kind=self._kind) if said and self._kind == "llamacpp" else Traits(self._kind)
+        if said is not None:
+            return said
+        # An empty request is refused where it is understood, and not found where it is not.
+        status, _ = await self.ask(Outgoing("/v1/messages", b"{}", (("content-type", "application/json"),)))
+        return Traits("chat" if status in (0, 404, 405, 501) else "anthropic")
+
+
+def _is_first_party(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return any(host == name or host.endswith("." + name) for name in _FIRST_PARTY)

@@ -1,0 +1,183 @@
+"""Perform one life: its commands on real sockets, its events from them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Generator
+from time import perf_counter
+from typing import TypeAlias
+
+import aiohttp
+from aiohttp import web
+
+from keepwarm.core.events import Failed
+from keepwarm.exchange import machine
+from keepwarm.exchange.commands import (
+    Answered,
+    Arrived,
+    Ask,
+    Close,
+    Command,
+    Ended,
+    Event,
+    Finish,
+    HungUp,
+    Lost,
+    Open,
+    Opened,
+    Reply,
+    Send,
+    Start,
+    Tick,
+    Wait,
+    Write,
+)
+from keepwarm.exchange.life import Life, refusal
+from keepwarm.ledger.records import Record, Recording
+from keepwarm.shell.client import Upstream
+from keepwarm.upstream.api import Outgoing
+from keepwarm.wire.api import Front
+
+log = logging.getLogger("keepwarm")
+Writing: TypeAlias = Callable[[Record, Recording | None], None]
+_INBOX = 256
+"""Pieces of an answer that may wait for a slow client before the server is slowed down too."""
+
+
+class Drive:
+    """One life being performed."""
+
+    def __init__(self, life: Life, request: web.Request, upstream: Upstream, write: Writing, came: float) -> None:
+        self._life = life
+        self._request = request
+        self._upstream = upstream
+        self._write = write
+        self._came = came
+        self._inbox: asyncio.Queue[Event] = asyncio.Queue(_INBOX)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._response: web.StreamResponse | None = None
+        self._state = machine.State.IDLE
+        self._written = False
+
+    async def run(self, front: Front) -> web.StreamResponse:
+        """The response, complete. Cancelled when the client hangs up; the record is written all the same."""
+        steps = self._life.run()
+        try:
+            await self._perform(steps)
+        except (asyncio.CancelledError, ConnectionResetError):
+            self._hang_up(steps)
+            raise
+        except Exception:  # the client learns of it by a 500 in its protocol, the person by the log
+            log.exception("a request broke: please report this")
+            await self._break(front)
+        finally:
+            for task in self._tasks:
+                task.cancel()
+        assert self._response is not None
+        return self._response
+
+    async def _perform(self, steps: Generator[Command, Event | None, None]) -> None:
+        event: Event | None = None
+        while True:
+            try:
+                command = steps.send(event)
+            except StopIteration:
+                return
+            self._state = machine.step(self._state, command)
+            event = await self._next(command.seconds) if isinstance(command, Wait) else None
+            if not isinstance(command, Wait):
+                await self._do(command)
+
+    async def _do(self, command: Command) -> None:
+        match command:
+            case Send(data):
+                assert self._response is not None
+                await self._response.write(data)
+            case Open(request):
+                self._tasks.append(asyncio.create_task(self._pull(request, self._now())))
+            case Ask(request):
+                self._tasks.append(asyncio.create_task(self._question(request)))
+            case Start(status, headers):
+                self._response = web.StreamResponse(status=status, headers=dict(headers))
+                await self._response.prepare(self._request)
+            case Reply(status, headers, body):
+                self._response = web.Response(status=status, headers=dict(headers), body=body)
+            case Finish():
+                assert self._response is not None
+                await self._response.write_eof()
+            case _:
+                self._do_now(command)
+
+    def _do_now(self, command: Command) -> None:
+        """The commands that need no waiting, so that a hang-up can still be carried out."""
+        if isinstance(command, Close):
+            for task in self._tasks:
+                task.cancel()
+        elif isinstance(command, Write):
+            self._written = True
+            self._write(command.record, command.recording)
+
+    def _hang_up(self, steps: Generator[Command, Event | None, None]) -> None:
+        """Tell the life that its client is gone, and do what it still wants done."""
+        while not self._written:
+            try:
+                self._do_now(steps.send(HungUp(self._now())))
+            except StopIteration:
+                break
+            except (TypeError, ValueError):  # not begun, or in the middle of a step: its notes are all there is
+                break
+        if not self._written:
+            self._life.story.ending = "hung_up"
+            self._written = True
+            self._write(*self._life.close())
+
+    async def _break(self, front: Front) -> None:
+        self._life.story.fail("internal", "keepwarm itself failed; its log says where")
+        failed = Failed(500, "keepwarm itself failed on this request; its log says where", "server")
+        if self._response is None:
+            reply = refusal(front, failed, self._life.story.call.id)
+            self._response = web.Response(status=reply.status, headers=dict(reply.headers), body=reply.body)
+        elif (
+            self._request.transport is not None
+        ):  # the answer has begun: break it off, so that nobody takes it for whole
+            self._request.transport.abort()
+        self._life.story.status = 500
+        if not self._written:
+            self._written = True
+            self._write(*self._life.close())
+
+    async def _next(self, seconds: float) -> Event:
+        if not self._inbox.empty():
+            return self._inbox.get_nowait()
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._inbox.get()
+        except TimeoutError:
+            return Tick(self._now())
+
+    async def _pull(self, request: Outgoing, sent: float) -> None:
+        """The server's answer into the inbox."""
+        put = self._inbox.put
+        try:
+            async with await self._upstream.begin(request) as response:
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                await put(Opened(response.status, headers, self._now(), sent))
+                async for data in response.content.iter_any():
+                    await put(Arrived(data, self._now()))
+                await put(Ended(self._now()))
+        except aiohttp.ClientConnectorError as error:
+            self._upstream.forget()
+            reason = error.strerror or str(error)
+            await put(Lost(f"the model server at {self._upstream.url} cannot be reached: {reason}", self._now()))
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            self._upstream.forget()
+            reason = str(error) or type(error).__name__
+            await put(Lost(f"the connection to the model server broke: {reason}", self._now()))
+
+    async def _question(self, request: Outgoing) -> None:
+        status, body = await self._upstream.ask(request)
+        await self._inbox.put(Answered(status, body, self._now()))
+
+    def _now(self) -> float:
+        return (perf_counter() - self._came) * 1000.0

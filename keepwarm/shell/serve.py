@@ -1,0 +1,135 @@
+"""`keepwarm serve`: find or start a model server, stand in front of it, say where to point the agent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec.structs import replace
+from rich.console import Console
+
+from keepwarm.config import LOCAL_PORTS, Config, check
+from keepwarm.engine.demo_model import find_demo_model
+from keepwarm.engine.llama import Engine, EngineOptions
+from keepwarm.errors import ConfigError, KeepwarmError
+from keepwarm.shell.app import Gateway, start_gateway
+from keepwarm.shell.client import Upstream
+from keepwarm.upstream.api import Traits
+from keepwarm.views import log
+
+
+def serve(config: Config, console: Console) -> None:
+    """Serve until SIGTERM or Ctrl-C; streams in flight end first. Raises KeepwarmError for what cannot start."""
+    run = _uvloop()
+    run(_serve(check(config), console))
+
+
+async def find_upstream() -> tuple[str, Traits] | None:
+    """The first model server on the usual local ports that answers like one."""
+
+    async def look(port: int) -> tuple[str, Traits] | None:
+        upstream = Upstream(f"http://127.0.0.1:{port}")
+        try:
+            traits = await asyncio.wait_for(upstream.traits(), 2.0)
+            if traits is None or (traits.kind == "chat" and not await _has_models(upstream)):
+                return None
+            return upstream.url, traits
+        except TimeoutError:
+            return None
+        finally:
+            await upstream.close()
+
+    found = await asyncio.gather(*(look(port) for port, _ in LOCAL_PORTS))
+    return next((one for one in found if one is not None), None)
+
+
+async def _has_models(upstream: Upstream) -> bool:
+    from keepwarm.upstream.api import Outgoing
+
+    status, body = await upstream.ask(Outgoing("/v1/models", b"", method="GET"))
+    return status == 200 and b'"data"' in body
+
+
+async def start_engine(config: Config, console: Console) -> Engine:
+    """The embedded engine for `config.engine`, up."""
+    with console.status(f"starting the embedded llama.cpp with {config.engine}"):
+        return await asyncio.to_thread(_engine, config)
+
+
+def _engine(config: Config) -> Engine:
+    model = find_demo_model() if config.engine == "demo" else Path(config.engine).expanduser()
+    return Engine(EngineOptions(model=model, slots=config.engine_slots, context=config.engine_context)).start()
+
+
+async def _serve(config: Config, console: Console) -> None:
+    engine: Engine | None = None
+    try:
+        if config.engine:
+            engine = await start_engine(config, console)
+            config = replace(config, engine="", upstream=replace(config.upstream, url=engine.url))
+        elif not config.upstream.url:
+            found = await find_upstream()
+            if found is None:
+                raise ConfigError(_nothing_found())
+            console.print(f"found {found[1].kind} at {found[0]}")
+            config = replace(config, upstream=replace(config.upstream, url=found[0]))
+        gateway = await start_gateway(config, engine=engine)
+    except KeepwarmError:
+        if engine is not None:
+            await asyncio.to_thread(engine.stop)
+        raise
+    await _announce(gateway, console)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(name, stop.set)
+    try:
+        await stop.wait()
+        console.print("stopping: requests in flight may end (30 s at most)")
+    finally:
+        await gateway.stop()
+
+
+async def _announce(gateway: Gateway, console: Console) -> None:
+    traits = await gateway.upstream.traits()
+    url = gateway.upstream.url
+    if traits is None:
+        console.print(f"[yellow]no model server answers at {url} yet[/yellow]: requests are refused until one does")
+    else:
+        slots = f", {traits.slots} slots" if traits.slots else ""
+        context = f", {traits.context:,} tokens each" if traits.context else ""
+        mode = ", observed only (never rewritten)" if traits.first_party else ""
+        console.print(f"upstream  {url}  {traits.kind}{slots}{context}{mode}", highlight=False)
+    if gateway.ledger is not None:
+        console.print(f"ledger    {gateway.config.ledger_path}", highlight=False, soft_wrap=True)
+    console.print(f"gateway   {gateway.url}", highlight=False)
+    console.print("\nPoint Claude Code at it:", highlight=False)
+    model = f" ANTHROPIC_MODEL={traits.model}" if traits is not None and traits.model else ""
+    key = "your-gateway-key" if gateway.config.key else "dummy"
+    line = f"  ANTHROPIC_BASE_URL={gateway.url} ANTHROPIC_API_KEY={key}{model} claude"
+    console.print(line + "\n", highlight=False, soft_wrap=True, markup=False)
+    console.print(log.heading(console.width), style="dim", highlight=False)
+    gateway.watchers.append(lambda record: console.print(log.line(record, console.width)))
+
+
+def _nothing_found() -> str:
+    rows = "\n".join(f"    {port:<6} {name}" for port, name in LOCAL_PORTS)
+    return (
+        f"no model server answers on this machine. Looked at 127.0.0.1:\n{rows}\n"
+        "Start one, for example  llama-server -m model.gguf --jinja , or name it:\n"
+        "    keepwarm serve --upstream http://HOST:PORT\n"
+        "or let keepwarm run one:\n"
+        "    keepwarm serve --engine model.gguf      (or --engine demo)"
+    )
+
+
+def _uvloop() -> Callable[..., None]:
+    try:
+        import uvloop
+    except ImportError:  # Windows has none
+        return asyncio.run
+    return uvloop.run

@@ -1,0 +1,138 @@
+"""What agents ask besides answers: whether the gateway is there, which models it has, how long a prompt is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from aiohttp import web
+
+from keepwarm import __version__
+from keepwarm.errors import ClientError
+from keepwarm.exchange.headers import JSON, back, onward
+from keepwarm.exchange.stabilise import Stabiliser
+from keepwarm.session.journal import Journal
+from keepwarm.upstream import llamacpp
+from keepwarm.upstream.api import Outgoing
+from keepwarm.wire.fronts import FRONTS
+
+if TYPE_CHECKING:
+    from keepwarm.exchange.keeper import Keeper
+    from keepwarm.shell.app import Gateway
+
+BYTES_PER_TOKEN = 3.6
+"""For servers that cannot count: what code and English come to with the tokenizers of 2025 and 2026."""
+
+
+def add(application: web.Application, gateway: Gateway) -> None:
+    """Put the side doors into the routes."""
+    doors = _Doors(gateway)
+    application.router.add_get("/", doors.hello)
+    application.router.add_get("/api/hello", doors.hello)
+    application.router.add_get("/health", doors.health)
+    application.router.add_get("/v1/models", doors.models)
+    application.router.add_get("/v1/models/{name:.+}", doors.model)
+    application.router.add_post("/v1/messages/count_tokens", doors.count)
+    application.router.add_route("*", "/{path:.*}", doors.pass_through)
+
+
+class _Doors:
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def hello(self, _: web.Request) -> web.Response:
+        """The start-up probes of agents, and a person with a browser."""
+        return web.json_response({"service": "keepwarm", "version": __version__, "anthropic": "/v1/messages"})
+
+    async def health(self, _: web.Request) -> web.Response:
+        """Whether the model server answers."""
+        keeper = await self._gateway.keeper()
+        state = {"status": "ok" if keeper else "no model server", "upstream": self._gateway.upstream.url}
+        return web.json_response(state, status=200 if keeper else 503)
+
+    async def models(self, request: web.Request) -> web.StreamResponse:
+        """The server's models, in Anthropic's shape."""
+        keeper = await self._gateway.keeper()
+        if keeper is not None and keeper.dialect.same_protocol:
+            return await self.pass_through(request)
+        rows = await self._rows()
+        ends = {"first_id": rows[0]["id"] if rows else None, "last_id": rows[-1]["id"] if rows else None}
+        return web.json_response({"data": rows, "has_more": False, **ends})
+
+    async def model(self, request: web.Request) -> web.StreamResponse:
+        """One model. A server with one model answers to any name, and so does this."""
+        keeper = await self._gateway.keeper()
+        if keeper is not None and keeper.dialect.same_protocol:
+            return await self.pass_through(request)
+        name = request.match_info["name"]
+        rows = await self._rows()
+        return web.json_response(next((row for row in rows if row["id"] == name), _row(name, None)))
+
+    async def count(self, request: web.Request) -> web.StreamResponse:
+        """How many tokens a prompt has: as the server's own template and tokenizer say, where it tells."""
+        keeper = await self._gateway.keeper()
+        if keeper is not None and keeper.dialect.same_protocol:
+            return await self.pass_through(request)
+        front = FRONTS["anthropic"]
+        body = await request.read()
+        try:
+            tokens = await self._count(body, keeper)
+        except ClientError as error:
+            status, said = front.error(error.error_status_hint, error.kind or "bad_request", str(error), "")
+            return web.Response(status=status, headers=dict(JSON), body=said)
+        return web.json_response({"input_tokens": tokens})
+
+    async def pass_through(self, request: web.Request) -> web.StreamResponse:
+        """Anything else goes to a server of the client's own protocol as it is."""
+        keeper = await self._gateway.keeper()
+        if keeper is None or not keeper.dialect.same_protocol:
+            raise web.HTTPNotFound
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        onwards = onward(headers, (), same_protocol=True)
+        outgoing = Outgoing(request.path_qs, await request.read(), onwards, request.method)
+        async with await self._gateway.upstream.begin(outgoing) as answer:
+            said = {name.lower(): value for name, value in answer.headers.items()}
+            response = web.StreamResponse(status=answer.status, headers=dict(back(said)))
+            await response.prepare(request)
+            async for data in answer.content.iter_any():
+                await response.write(data)
+            await response.write_eof()
+            return response
+
+    async def _rows(self) -> list[dict[str, Any]]:
+        status, body = await self._gateway.upstream.ask(Outgoing("/v1/models", b"", method="GET"))
+        try:
+            said = msgspec.json.decode(body, type=dict[str, Any]) if status == 200 else {}
+        except msgspec.DecodeError:
+            said = {}
+        data = said.get("data")
+        names = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
+        return [_row(str(row.get("id", "")).rsplit("/", 1)[-1], row.get("created")) for row in names]
+
+    async def _count(self, body: bytes, keeper: Keeper | None) -> int:
+        front = FRONTS["anthropic"]
+        if keeper is None or not isinstance(keeper.dialect, llamacpp.LlamaCpp):
+            front.parse(body)
+            return max(1, round(len(body) / BYTES_PER_TOKEN))
+        parsed = front.parse(body)
+        # A journal of its own: counting must not change what stands.
+        stable = Stabiliser(Journal(), keeper.rules, keeper.dialect, front).run(parsed, "", "")
+        ask = self._gateway.upstream.ask
+        status, rendered = await ask(llamacpp.render(keeper.dialect.request(stable.draft)))
+        counting = llamacpp.tokenize(rendered) if status == 200 else None
+        if counting is not None:
+            status, counted = await ask(counting)
+            tokens = llamacpp.tokens(counted) if status == 200 else None
+            if tokens is not None:
+                return tokens
+        return max(1, round(len(body) / BYTES_PER_TOKEN))
+
+
+def _row(name: str, created: object) -> dict[str, Any]:
+    return {"type": "model", "id": name, "display_name": name, "created_at": _moment(created)}
+
+
+def _moment(created: object) -> str:
+    seconds = created if isinstance(created, int | float) else 0
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

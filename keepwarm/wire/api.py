@@ -1,0 +1,105 @@
+"""What a front is: one protocol that agents speak, read and answered. Pure, like all of `wire`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from keepwarm.core.answer import Answer
+from keepwarm.core.events import Event, Failed, Usage
+from keepwarm.core.prompt import Message, Options, SystemBlock, Tool
+
+
+class ClientFacts(msgspec.Struct, frozen=True):
+    """Who is asking, as far as the request tells."""
+
+    session: str = ""
+    agent: str = ""
+    parent: str = ""
+    """The agent or session that this one works for."""
+    request_class: str = ""
+    """The client's own word for the kind of request, when it gives one."""
+    client: str = ""
+    """Name and version: "claude-cli/2.1.114"."""
+    trust: str = ""
+    """Where the session was read: the name of the header or field; "" when nothing tells."""
+
+
+class Parsed(Protocol):
+    """A request in the client's bytes, decoded only as far as was asked for."""
+
+    @property
+    def options(self) -> Options:
+        """What it asks for besides its words."""
+
+    @property
+    def system(self) -> tuple[SystemBlock, ...]:
+        """The system prompt's blocks."""
+
+    @property
+    def tools_raw(self) -> Sequence[bytes]:
+        """Each tool's JSON text."""
+
+    @property
+    def messages_raw(self) -> Sequence[bytes]:
+        """Each message's JSON text."""
+
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+
+
+class Writer(Protocol):
+    """Writes one answer in the client's protocol."""
+
+    def feed(self, event: Event) -> bytes:
+        """What the client gets for an event; b"" for nothing (always so for an answer that is not streamed)."""
+
+    def ping(self) -> bytes:
+        """Something that keeps the connection alive and says nothing."""
+
+    def fail(self, failed: Failed) -> bytes:
+        """The end of an answer that has begun and cannot go on."""
+
+    def whole(self) -> bytes:
+        """The answer's body when it is not streamed."""
+
+    @property
+    def answer(self) -> Answer:
+        """What was generated so far."""
+
+    @property
+    def usage(self) -> Usage:
+        """What was reported so far."""
+
+
+class Front(Protocol):
+    """One protocol."""
+
+    @property
+    def name(self) -> str:
+        """ "anthropic"."""
+
+    @property
+    def path(self) -> str:
+        """Where it is served: "/v1/messages"."""
+
+    def parse(self, body: bytes) -> Parsed:
+        """Read a request. Raises BadJson in the protocol's own words."""
+
+    def message(self, raw: bytes, index: int) -> Message:
+        """Read one message. Raises BadJson."""
+
+    def tool(self, raw: bytes, index: int) -> Tool:
+        """Read one tool. Raises BadJson."""
+
+    def identity(self, headers: Mapping[str, str], parsed: Parsed) -> ClientFacts:
+        """Who is asking; header names in lower case."""
+
+    def writer(self, message_id: str, model: str, stream: bool, mint: Callable[[int], str]) -> Writer:
+        """For one answer; `mint` makes the id of the tool call with this number where the server's is not unique."""
+
+    def error(self, status: int, kind: str, message: str, request_id: str) -> tuple[int, bytes]:
+        """(status, body) of an error."""
