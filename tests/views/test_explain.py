@@ -75,7 +75,7 @@ def test_the_whole_answer() -> None:
         == """\
 Request cccc11112222 · 2026-09-21 14:13:20 +0000
 claude-cli/2.1.114 · session 3fa81c22-0000-4000-8000-000000000001 · main
-conversation, turn 3 · tiny on llama.cpp · 200, done
+conversation · turn 3 · tiny on llama.cpp · 200, done
 
 The client changed system[0] (VOL001): 14,000 tokens behind it were processed
 again.

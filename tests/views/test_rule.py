@@ -38,7 +38,10 @@ def test_a_terminal_that_is_not_utf8() -> None:
 def test_without_a_code_all_are_listed() -> None:
     screen = Screen(width=120)
     print_rule(None, screen.console)
-    assert [line.split()[0] for line in screen.text().splitlines()] == list(CODES)
+    listed = [line.split() for line in screen.text().splitlines()[1:]]
+    assert [cells[0] for cells in listed] == list(CODES)
+    does = {cells[0]: cells[3] for cells in listed}
+    assert (does["VOL001"], does["SEA001"], does["SRV001"]) == ("mends", "mends", "names")
 
 
 def test_an_unknown_code_says_which_there_are() -> None:
