@@ -38,6 +38,9 @@ _REASONS: Final = {
     "length": "max_tokens",
     "stop": "stop_sequence",
     "refusal": "refusal",
+    # Anthropic's own, from a server that speaks its protocol.
+    "pause_turn": "pause_turn",
+    "model_context_window_exceeded": "model_context_window_exceeded",
 }
 _encode: Final = msgspec.json.encode
 
@@ -271,14 +274,14 @@ def usage_fields(usage: Usage) -> dict[str, int]:
 
 
 def stop_reason(reason: str, has_calls: bool) -> str:
-    """Anthropic's word for `Finished.reason`.
+    """Anthropic's word for `Finished.reason`; a server's own word that Anthropic has none for is an ordinary end.
 
     "tool_use" is said exactly when there is a call to run: servers say "stop" behind one, and "tool_calls" where their
     parser found none, and an agent that believes either waits for nothing.
     """
-    if reason in ("end", "tools"):
-        return "tool_use" if has_calls else "end_turn"
-    return _REASONS.get(reason, reason)
+    if reason == "tools" or reason not in _REASONS:
+        reason = "end"
+    return "tool_use" if reason == "end" and has_calls else _REASONS[reason]
 
 
 def is_object(text: str) -> bool:
