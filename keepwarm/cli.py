@@ -9,15 +9,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
-from rich.table import Table
 
 from keepwarm import __version__
 from keepwarm.config import Config, load, override
 from keepwarm.errors import KeepwarmError
-from keepwarm.rules.codes import CODES
 from keepwarm.views.explain import print_explain
 from keepwarm.views.log import print_log
+from keepwarm.views.rule import print_rule
 
 app = typer.Typer(
     name="keepwarm",
@@ -93,21 +91,7 @@ def rule(
     code: Annotated[str | None, typer.Argument(help="VOL001, ...; none lists them all")] = None,
 ) -> None:
     """The rule book: what costs you the cache, and what is done about it."""
-    console = Console()
-    if code is None:
-        table = Table(box=None, pad_edge=False)
-        for name in ("code", "name", "safety", "mends"):
-            table.add_column(name)
-        for one in CODES.values():
-            mends = any((one.system, one.tools, one.message, one.turn)) or one.code == "SEA001"
-            table.add_row(one.code, one.name, one.safety.name.lower(), "yes" if mends else "names it")
-        console.print(table)
-        return
-    found = CODES.get(code.upper())
-    if found is None:
-        raise KeepwarmError(f"there is no rule {code}: `keepwarm rule` lists the codes")
-    title = f"# {found.code} {found.name}\n\nSafety: {found.safety.name.lower()}\n"
-    console.print(Markdown(title + found.page))
+    print_rule(code)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from keepwarm.core.events import Progress
 from keepwarm.ledger.records import Record, Recording
 from keepwarm.upstream.api import Outgoing
 
@@ -40,6 +41,13 @@ class Send(msgspec.Struct, frozen=True):
     data: bytes
 
 
+class Tell(msgspec.Struct, frozen=True):
+    """Prefill of a request has come this far: for whoever watches."""
+
+    call: str
+    progress: Progress
+
+
 class Finish(msgspec.Struct, frozen=True):
     """The answer that Start began is complete."""
 
@@ -69,7 +77,7 @@ class Write(msgspec.Struct, frozen=True):
     recording: Recording | None = None
 
 
-Command: TypeAlias = Open | Ask | Start | Send | Finish | Reply | Wait | Close | Write
+Command: TypeAlias = Open | Ask | Start | Send | Tell | Finish | Reply | Wait | Close | Write
 
 
 class Opened(msgspec.Struct, frozen=True):

@@ -77,7 +77,7 @@ class Life:
         journal.sent(stable.lineage, sent)
         stable.lineage.count += 1
         story.sent_bytes = len(outgoing.body)
-        writer = yield from relay(outgoing, story, keeper.dialect, self._front)
+        writer = yield from relay(outgoing, story, keeper.dialect, self._front, silent=keeper.manner.observe)
         story.usage = writer.usage.over(story.usage)
         if story.ending == "done":
             answer = writer.answer

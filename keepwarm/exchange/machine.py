@@ -4,7 +4,7 @@
     IDLE --Reply--> DONE
     IDLE, OPEN --Write--> CLOSED   the client hung up: nobody is left to answer
 
-Open, Ask, Wait and Close concern the server: Open once, Close at any time before Write. The shell holds every
+Open, Ask, Wait and Close concern the server, Tell whoever watches: Open once, the others at any time before Write. The shell holds every
 life to this table, so that a mistake in a life is an error here and not a broken answer to a client.
 """
 
@@ -14,7 +14,7 @@ import enum
 from typing import Final
 
 from keepwarm.errors import KeepwarmError
-from keepwarm.exchange.commands import Ask, Close, Command, Finish, Open, Reply, Send, Start, Wait, Write
+from keepwarm.exchange.commands import Ask, Close, Command, Finish, Open, Reply, Send, Start, Tell, Wait, Write
 
 
 class State(enum.Enum):
@@ -39,6 +39,8 @@ LEGAL: Final[dict[tuple[State, type[Command]], State]] = {
     (State.OPEN, Wait): State.OPEN,
     (State.OPEN, Send): State.OPEN,
     (State.OPEN, Close): State.OPEN,
+    (State.OPEN, Tell): State.OPEN,
+    (State.IDLE, Tell): State.IDLE,
     (State.OPEN, Finish): State.DONE,
     (State.OPEN, Write): State.CLOSED,
     (State.DONE, Close): State.DONE,

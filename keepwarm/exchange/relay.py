@@ -27,6 +27,7 @@ from keepwarm.exchange.commands import (
     Reply,
     Send,
     Start,
+    Tell,
     Tick,
     Wait,
 )
@@ -38,6 +39,8 @@ Steps: TypeAlias = Generator[Command, Event | None, None]
 PATIENCE_SECONDS: Final = 1.0
 """How long a server may take to say yes or no before a streaming client is told yes: refusals are quick."""
 PING_SECONDS: Final = 5.0
+TELL_MS: Final = 2_000.0
+"""How often a long prefill is told of in the log."""
 WHOLE_AFTER_MS: Final = 60_000.0
 """When a client that does not stream gets its headers and then white space, which JSON allows in front."""
 
@@ -46,12 +49,18 @@ class Gone(Exception):
     """The client hung up."""
 
 
-def relay(outgoing: Outgoing, story: Story, dialect: Dialect, front: Front) -> Generator[Command, Event | None, Writer]:
-    """Open the request and see its answer through; gives back the writer, which knows the whole answer."""
+def relay(
+    outgoing: Outgoing, story: Story, dialect: Dialect, front: Front, *, silent: bool = False
+) -> Generator[Command, Event | None, Writer]:
+    """Open the request and see its answer through; gives back the writer, which knows the whole answer.
+
+    silent  the client hears nothing but what the server says: for a server whose own word must be the first
+    """
     assert story.parsed is not None
     options = story.parsed.options
     call = story.call.id
-    writer = front.writer(f"msg_{call}", options.model, options.stream, lambda number: f"toolu_{call}{number:02d}")
+    mint = None if dialect.same_protocol else lambda number: f"toolu_{call}{number:02d}"
+    writer = front.writer(f"msg_{call}", options.model, options.stream, mint)
     passage = _Passage(story, dialect, front, writer, options.stream)
     yield Open(outgoing)
     patience = PATIENCE_SECONDS
@@ -61,7 +70,10 @@ def relay(outgoing: Outgoing, story: Story, dialect: Dialect, front: Front) -> G
             story.now = event.at
             raise Gone
         if isinstance(event, Tick):
+            story.now = event.at
             patience = PING_SECONDS
+            if silent:
+                continue
         yield from passage.take(event)
     return writer
 
@@ -72,6 +84,7 @@ class _Passage:
     def __init__(self, story: Story, dialect: Dialect, front: Front, writer: Writer, stream: bool) -> None:
         self.over = False
         self._story = story
+        self._id = ("request-id", story.call.id)
         self._dialect = dialect
         self._front = front
         self._writer = writer
@@ -83,6 +96,7 @@ class _Passage:
         self._started = False
         self._boundary = True
         self._spoke = False
+        self._told = 0.0
 
     def take(self, event: Event | None) -> Steps:
         """Everything that follows from one event."""
@@ -115,12 +129,12 @@ class _Passage:
         if self._refused is not None:
             return
         if self._stream:
-            yield from self._start(200, pass_on.SSE)
+            yield from self._start(200, (*pass_on.SSE, self._id))
             if self._boundary and not self._spoke:
                 yield from self._send(self._writer.ping())
             self._spoke = False
         elif at > WHOLE_AFTER_MS and not self._as_it_is:
-            yield from self._start(200, pass_on.JSON)
+            yield from self._start(200, (*pass_on.JSON, self._id))
             yield from self._send(b" ")
 
     def _opened(self, status: int, headers: dict[str, str]) -> Steps:
@@ -128,7 +142,7 @@ class _Passage:
         if self._as_it_is:
             yield from self._start(status, pass_on.back(headers))
         elif self._stream:
-            yield from self._start(200, pass_on.SSE)
+            yield from self._start(200, (*pass_on.SSE, self._id))
 
     def _arrived(self, reader: Reader, data: bytes) -> Steps:
         if self._as_it_is:
@@ -144,6 +158,9 @@ class _Passage:
                     yield from self._send(b"".join(pieces))
                 yield from self._fail(event)
                 return
+            if isinstance(event, Progress) and self._story.now - self._told >= TELL_MS:
+                self._told = self._story.now
+                yield Tell(self._story.call.id, event)
             self._notice(event)
             if piece := self._writer.feed(event):
                 pieces.append(piece)
@@ -179,7 +196,7 @@ class _Passage:
         else:
             body = self._writer.whole()
             self._count(body)
-            yield Reply(200, pass_on.JSON, body)
+            yield Reply(200, (*pass_on.JSON, self._id), body)
 
     def _refuse(self, opened: Opened) -> Steps:
         """The server's refusal: its own bytes to a client of its protocol, else the same thing in the client's."""
@@ -203,7 +220,7 @@ class _Passage:
             story.status, body = self._front.error(failed.status or 502, failed.kind, failed.message, story.call.id)
             retry = (("retry-after", failed.retry_after),) if failed.retry_after else ()
             self._count(body)
-            yield Reply(story.status, (*pass_on.JSON, *retry), body)
+            yield Reply(story.status, (*pass_on.JSON, self._id, *retry), body)
             return
         story.status = 200
         if self._stream:

@@ -28,6 +28,8 @@ import msgspec
 
 Handover: TypeAlias = Literal["none", "refill", "clear"]
 SIDE = "side"
+KNOWN = 256
+"""Tenants without a seat that are remembered: more than any host cache holds."""
 
 
 class Guest(msgspec.Struct, frozen=True):
@@ -59,8 +61,8 @@ class SeatTable(msgspec.Struct, frozen=True):
     chairs: tuple[Chair, ...] = ()
     """Empty when the server has no slots to choose from."""
     clock: int = 0
-    known: frozenset[str] = frozenset()
-    """Tenants that have had a seat and lost it: their cache may be in the server's host memory."""
+    known: tuple[str, ...] = ()
+    """Tenants that have had a seat and lost it, the latest last: their cache may be in the server's host memory."""
 
     def busy(self) -> int:
         """Slots at work."""
@@ -119,9 +121,9 @@ def _least_missed(table: SeatTable, guest: Guest) -> tuple[Chair, str]:
 
 
 def _seated(table: SeatTable, chair: Chair, guest: Guest, tenant: str, reason: str, handover: Handover) -> Choice:
-    known = table.known - {tenant}
+    known = tuple(name for name in table.known if name not in (tenant, chair.tenant))
     if chair.tenant and chair.tenant != tenant:
-        known |= {chair.tenant}
+        known = (*known, chair.tenant)[-KNOWN:]
     clock = table.clock + 1
     table = msgspec.structs.replace(table, clock=clock, known=known)
     table = _with_chair(

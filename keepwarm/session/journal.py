@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 import msgspec
+from msgspec import structs
 
 from keepwarm.core import digest
 from keepwarm.core.answer import Answer
@@ -21,6 +22,8 @@ _KEPT_SENT = 8
 _KEPT_FACTS = 400_000
 _KEPT_ANSWERS = 20_000
 _ANSWER_BYTES = 64 * 1024 * 1024
+_SHARED = ("head", "system", "tools")
+"""The large parts of a head, kept once however many conversations send them."""
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -140,10 +143,13 @@ class Journal:
             grown = len(turn.chunk) - (len(old.chunk) if old else 0)
             group.size += grown
             self._size += grown
-        kept = self._heads.setdefault(head.key, head)
-        lineage.head = kept
+        if (known := self._heads.get(head.key)) is not None:
+            same = {name: value for name in _SHARED if (value := getattr(known, name)) == getattr(head, name)}
+            head = structs.replace(head, **same)
+        self._heads[head.key] = head
+        lineage.head = head
         self._shrink(group)
-        return kept
+        return head
 
     def sent(self, lineage: Lineage, sent: Sent) -> None:
         """Note a request that went upstream (again, with its usage, when its answer is there)."""

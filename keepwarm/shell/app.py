@@ -14,7 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from keepwarm.config import Config, check
-from keepwarm.core.events import Failed
+from keepwarm.core.events import Failed, Progress
 from keepwarm.engine.llama import Engine
 from keepwarm.errors import ConfigError
 from keepwarm.exchange.headers import JSON
@@ -49,6 +49,8 @@ class Gateway:
         """Where agents are pointed."""
         self.watchers: list[Watcher] = []
         """Called with each record as it is written."""
+        self.progress: list[Callable[[str, Progress], None]] = []
+        """Called while a long prefill goes on, with the request's id."""
         self.journal = Journal()
         self._keeper: Keeper | None = None
         self._traits: Traits | None = None
@@ -75,6 +77,11 @@ class Gateway:
         for watch in self.watchers:
             watch(record)
 
+    def tell(self, call: str, progress: Progress) -> None:
+        """Show how far a long prefill has come to whoever watches."""
+        for watch in self.progress:
+            watch(call, progress)
+
     def application(self) -> web.Application:
         """The routes."""
         application = web.Application(client_max_size=self.config.max_body, middlewares=[self._guard])
@@ -100,7 +107,9 @@ class Gateway:
                 return _response(front, failed, call_id)
             headers = {name.lower(): value for name, value in request.headers.items()}
             call = Call(call_id, time.time(), headers, body, request.query_string)
-            return await Drive(Life(call, keeper, front), request, self.upstream, self.write, came).run(front)
+            return await Drive(Life(call, keeper, front), request, self.upstream, self.write, self.tell, came).run(
+                front
+            )
 
         return serve
 

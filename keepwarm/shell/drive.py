@@ -11,7 +11,7 @@ from typing import TypeAlias
 import aiohttp
 from aiohttp import web
 
-from keepwarm.core.events import Failed
+from keepwarm.core.events import Failed, Progress
 from keepwarm.exchange import machine
 from keepwarm.exchange.commands import (
     Answered,
@@ -29,6 +29,7 @@ from keepwarm.exchange.commands import (
     Reply,
     Send,
     Start,
+    Tell,
     Tick,
     Wait,
     Write,
@@ -41,6 +42,7 @@ from keepwarm.wire.api import Front
 
 log = logging.getLogger("keepwarm")
 Writing: TypeAlias = Callable[[Record, Recording | None], None]
+Telling: TypeAlias = Callable[[str, Progress], None]
 _INBOX = 256
 """Pieces of an answer that may wait for a slow client before the server is slowed down too."""
 
@@ -48,11 +50,14 @@ _INBOX = 256
 class Drive:
     """One life being performed."""
 
-    def __init__(self, life: Life, request: web.Request, upstream: Upstream, write: Writing, came: float) -> None:
+    def __init__(
+        self, life: Life, request: web.Request, upstream: Upstream, write: Writing, tell: Telling, came: float
+    ) -> None:
         self._life = life
         self._request = request
         self._upstream = upstream
         self._write = write
+        self._tell = tell
         self._came = came
         self._inbox: asyncio.Queue[Event] = asyncio.Queue(_INBOX)
         self._tasks: list[asyncio.Task[None]] = []
@@ -114,6 +119,8 @@ class Drive:
         if isinstance(command, Close):
             for task in self._tasks:
                 task.cancel()
+        elif isinstance(command, Tell):
+            self._tell(command.call, command.progress)
         elif isinstance(command, Write):
             self._written = True
             self._write(command.record, command.recording)

@@ -114,6 +114,7 @@ async def _announce(gateway: Gateway, console: Console) -> None:
     console.print(line + "\n", highlight=False, soft_wrap=True, markup=False)
     console.print(log.heading(console.width), style="dim", highlight=False)
     gateway.watchers.append(lambda record: console.print(log.line(record, console.width)))
+    gateway.progress.append(lambda call, progress: console.print(log.progress(call, progress), style="dim"))
 
 
 def _nothing_found() -> str:

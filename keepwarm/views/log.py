@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from keepwarm.core.events import Progress
 from keepwarm.ledger.query import Query
 from keepwarm.ledger.records import Record
 from keepwarm.views import words
@@ -60,6 +61,13 @@ def line(record: Record, width: int = 80, colour: bool = True, ascii_only: bool 
         text.append(words.ascii_only(part) if ascii_only else part, its_style if colour else "")
     text.truncate(width, overflow="crop" if ascii_only else "ellipsis")
     return text
+
+
+def progress(call: str, done: Progress) -> str:
+    """How far a long prefill has come, for the same column of lines."""
+    share = words.share(done.processed, done.total)
+    counts = f"{words.short(done.processed)}/{words.short(done.total)}"
+    return f"{'':8} {words.clean(call)[:ID]} prefill {share}, {counts} tokens, {words.span(done.ms)} so far"
 
 
 def bar(record: Record, width: int = BAR) -> str:

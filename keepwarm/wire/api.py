@@ -98,8 +98,9 @@ class Front(Protocol):
     def identity(self, headers: Mapping[str, str], parsed: Parsed) -> ClientFacts:
         """Who is asking; header names in lower case."""
 
-    def writer(self, message_id: str, model: str, stream: bool, mint: Callable[[int], str]) -> Writer:
-        """For one answer; `mint` makes the id of the tool call with this number where the server's is not unique."""
+    def writer(self, message_id: str, model: str, stream: bool, mint: Callable[[int], str] | None) -> Writer:
+        """For one answer; `mint` makes the id of the tool call with this number where the server's is not unique; None
+        where the client gets the server's bytes."""
 
     def error(self, status: int, kind: str, message: str, request_id: str) -> tuple[int, bytes]:
         """(status, body) of an error."""

@@ -35,7 +35,7 @@ class Anthropic(msgspec.Struct, frozen=True):
         """Who is asking."""
         return identity.identity(headers, parsed.metadata_user_id if isinstance(parsed, anthropic.Parsed) else "")
 
-    def writer(self, message_id: str, model: str, stream: bool, mint: Callable[[int], str]) -> Writer:
+    def writer(self, message_id: str, model: str, stream: bool, mint: Callable[[int], str] | None) -> Writer:
         """For one answer."""
         return MessageWriter(message_id, model, mint) if stream else WholeWriter(message_id, model, mint)
 
