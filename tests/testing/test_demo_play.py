@@ -9,7 +9,7 @@ import pytest
 from keepwarm.engine.options import EngineOptions
 from keepwarm.testing.agent_script import SessionSize, plan_session, request_count
 from keepwarm.testing.demo import open_gateway
-from keepwarm.testing.demo_play import append_only_tokens, measure
+from keepwarm.testing.demo_play import append_only_tokens, measure, spare_threads
 from keepwarm.testing.templates import template_text
 from tests.testing.demo_figures import made_up, turn
 
@@ -34,7 +34,7 @@ async def test_both_sides_are_measured_on_a_real_engine(tiny_options: EngineOpti
         tiny_options, plan, open_gateway, model="tiny", progress=lambda name, n: heard.append((name, n))
     )
     total = request_count(plan)
-    assert heard == [(name, n) for name in ("straight", "keepwarm") for n in range(1, total + 1)]
+    assert heard == [(name, n) for name in ("keepwarm", "straight") for n in range(total + 1)]
     assert result.requests == result.compared == total
     straight = [turn for turn in result.straight.turns if turn.kind == "main"]
     warm = [turn for turn in result.keepwarm.turns if turn.kind == "main"]
@@ -46,8 +46,17 @@ async def test_both_sides_are_measured_on_a_real_engine(tiny_options: EngineOpti
 
 
 async def test_a_straight_side_without_time_is_compared_as_far_as_it_came(tiny_options: EngineOptions) -> None:
-    result = await measure(tiny_options, plan_session(3, SMALL), open_gateway, model="tiny", straight_seconds=0)
+    result = await measure(tiny_options, plan_session(3, SMALL), open_gateway, model="tiny", until=0.0)
     assert [turn.kind for turn in result.straight.turns] == ["title", "main"]
     assert [turn.number for turn in result.keepwarm.turns] == [1, 2]
     assert not result.straight.complete
     assert result.compared == 2
+
+
+@pytest.mark.parametrize(("busy", "threads"), [(0.0, None), (10.0, None), (50.0, 1), (100.0, 1)])
+def test_a_busy_machine_gets_an_engine_with_fewer_threads(
+    busy: float, threads: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("psutil.cpu_count", lambda: 2)
+    monkeypatch.setattr("psutil.cpu_percent", lambda interval: busy)
+    assert spare_threads() == threads
