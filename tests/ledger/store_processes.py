@@ -32,16 +32,18 @@ def write_until_killed(path: Path) -> None:
 def fill_the_disk(path: Path) -> None:
     """Lets files grow no further for a while: to SQLite that is a disk on which nothing can be written."""
     ledger = Ledger(path)
-    ledger.put(a_record(id="before"))
+    texts = [f"words {number}" for number in range(60)]
+    ledger.put(a_record(id="before"), a_recording("before", *texts[:5]))
     assert ledger.flush()
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (8192, hard))
     for number in range(50):
-        assert ledger.put(a_record(id=f"during{number}", error="x" * 500))
+        name = f"during{number}"
+        assert ledger.put(a_record(id=name, error="x" * 500), a_recording(name, *texts[: 6 + number]))
     assert ledger.flush()
     tell(f"{ledger.dropped} {ledger.last_error}")
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-    ledger.put(a_record(id="after"))
+    ledger.put(a_record(id="after"), a_recording("after", *texts))
     assert ledger.close()
 
 

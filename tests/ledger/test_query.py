@@ -215,7 +215,7 @@ def test_no_question_reads_the_whole_table(path: Path, ask: Callable[[Query], ob
         fill(
             path,
             *(
-                a_record(id=f"r{number:04}x", session=f"session-{number % 3}", lineage=f"lineage-{number % 5}")
+                a_record(id=f"r{number:04}x", session=f"session-{number // 300}", lineage=f"lineage-{number // 50}")
                 for number in range(known - 3000, known)
             ),
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from keepwarm.ledger.query import Query
+from keepwarm.ledger.recordings import DEEPEST
 from keepwarm.ledger.records import Recording
 from keepwarm.ledger.store import Ledger
 from tests.ledger.samples import a_record, a_recording
@@ -69,8 +70,11 @@ def test_a_list_of_segments_grows_with_its_turn_and_not_with_the_conversation(pa
         ledger.put(a_record(id=f"r{turn}"), a_recording(f"r{turn}", *texts[:turn]))
     assert ledger.close()
     with sqlite3.connect(path) as connection:
-        (total,) = connection.execute("SELECT sum(length(digests)) FROM request_segments WHERE side = 1").fetchone()
+        total, whole = connection.execute(
+            "SELECT sum(length(digests)), sum(base IS NULL) FROM request_segments WHERE side = 1"
+        ).fetchone()
     connection.close()
+    assert whole == -(-256 // (DEEPEST + 1)), "and reading one never goes through more than a few"
     assert total < 256 * 257 / 2 * 16 / 10, "a tenth of what it takes to list each request's digests in full"
 
 

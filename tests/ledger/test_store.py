@@ -253,4 +253,8 @@ def test_a_full_disk_drops_and_counts_and_ends_when_there_is_room(path: Path) ->
     with Query(path) as query:
         assert [record.id for record in query.page().records] == ["after", "before"]
         totals = query.totals()
+        texts = query.texts("after")
     assert (totals.dropped, totals.drop_reason) == (50, reason)
+    assert texts == a_recording("after", *(f"words {number}" for number in range(60))), (
+        "nothing builds on what was lost"
+    )
