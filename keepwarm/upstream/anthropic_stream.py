@@ -115,6 +115,7 @@ class AnthropicReader:
         self._pieces: list[bytes] = []
         self._counts = _Counts()
         self._slots: dict[int, int] = {}
+        self._silent: set[int] = set()
         self._calls = 0
         self._stopped: tuple[str, str | None] | None = None
         self._over = False
@@ -170,6 +171,10 @@ class AnthropicReader:
                 return self._block(said.content_block, said.index)
             case "content_block_delta" if said.delta is not None:
                 return self._delta(said.delta, said.index)
+            case "content_block_stop" if said.index in self._silent:
+                # A call without arguments: no text came, {} is what the client has.
+                self._silent.discard(said.index)
+                return [ToolDelta(self._slots[said.index], "{}")]
             case "message_delta":
                 self._count(said.usage)
                 if said.delta is not None and said.delta.stop_reason is not None:
@@ -195,8 +200,10 @@ class AnthropicReader:
                 arguments = str(bytes(block.input), "utf-8", "replace")
                 start = ToolStart(slot, block.id, block.name)
                 # In a stream the input starts as {} and the text follows; in a body {} is the text.
-                follows = self._frames is not None and arguments.replace(" ", "") == "{}"
-                return [start] if follows or not arguments else [start, ToolDelta(slot, arguments)]
+                if self._frames is not None and arguments.replace(" ", "") in ("", "{}"):
+                    self._silent.add(index)
+                    return [start]
+                return [start, ToolDelta(slot, arguments or "{}")]
         return []
 
     def _delta(self, delta: _Delta, index: int) -> list[Event]:
@@ -208,6 +215,7 @@ class AnthropicReader:
             case "signature_delta" if delta.signature:
                 return [ThinkingDelta("", delta.signature)]
             case "input_json_delta" if delta.partial_json and index in self._slots:
+                self._silent.discard(index)
                 return [ToolDelta(self._slots[index], delta.partial_json)]
         return []
 

@@ -33,7 +33,6 @@ _TYPE_BY_KIND: Final = {
     "overflow": "invalid_request_error",
     "rate_limit": "rate_limit_error",
     "overloaded": "overloaded_error",
-    "auth": "authentication_error",
     "not_found": "not_found_error",
     "bad_request": "invalid_request_error",
     "template": "invalid_request_error",
@@ -52,7 +51,8 @@ UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading JSON can raise; `unreadable` puts it into the API's words."""
 
 _PLACE = re.compile(r" - at `\$([^`]*)`$")
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
+# msgspec writes [...] for any key of a dict: the pointer ends at the dict then.
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _EXPECTED = re.compile(r"Expected `([^`]+)`")
 _MISSING = re.compile(r"missing required field `([^`]+)`")
 _LIMIT = re.compile(r"(?:context (?:size|length|window)|maximum)[^0-9]{0,24}(\d+)")
