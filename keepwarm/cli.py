@@ -65,25 +65,30 @@ def serve(
     serving.serve(settings, Console())
 
 
+LedgerFile = Annotated[Path | None, typer.Option("--ledger", help="The ledger's file")]
+
+
 @app.command()
 def log(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as requests come")] = False,
     limit: Annotated[int, typer.Option("-n", help="How many")] = 20,
     session: Annotated[str | None, typer.Option(help="Only this session (its first letters do)")] = None,
+    ledger: LedgerFile = None,
     config: ConfigFile = None,
 ) -> None:
     """One line a request: what was reused, what was processed, and why."""
-    print_log(_settings(config).ledger_path, follow, limit, session, Console())
+    print_log(ledger or _settings(config).ledger_path, follow, limit, session, Console())
 
 
 @app.command()
 def explain(
     which: Annotated[str, typer.Argument(help="last, or a request's id (its first letters do)")] = "last",
     as_json: Annotated[bool, typer.Option("--json", help="The record as JSON")] = False,
+    ledger: LedgerFile = None,
     config: ConfigFile = None,
 ) -> None:
     """Why a prompt was processed again: what was reused, the first differing place, whose fault."""
-    print_explain(_settings(config).ledger_path, which, Console(), as_json=as_json)
+    print_explain(ledger or _settings(config).ledger_path, which, Console(), as_json=as_json)
 
 
 @app.command()

@@ -174,3 +174,20 @@ class Edit(msgspec.Struct, frozen=True):
     after: str
     """The text that stands there now ("" when it was taken out)."""
     note: str = ""
+
+
+class EditNote(msgspec.Struct, frozen=True):
+    """A change that keepwarm made to what the client said: listed always, its text only with `--record`."""
+
+    code: str
+    path: str
+    """JSON pointer into the received body."""
+    safety: str
+    """"exact", "order" or "meaning"."""
+    removed: int
+    """Characters taken out."""
+    added: int
+    """Characters put in."""
+    note: str = ""
+    standing: bool = False
+    """True when the edit was made on an earlier request and stands since."""

@@ -22,6 +22,13 @@ class Open(msgspec.Struct, frozen=True):
     request: Outgoing
 
 
+class Take(msgspec.Struct, frozen=True):
+    """Wait until nobody else's request is at work in this slot, and hold it to the end of the life; Taken comes as
+    an event."""
+
+    slot: int
+
+
 class Ask(msgspec.Struct, frozen=True):
     """Send a small request beside it; Answered comes as an event."""
 
@@ -77,7 +84,7 @@ class Write(msgspec.Struct, frozen=True):
     recording: Recording | None = None
 
 
-Command: TypeAlias = Open | Ask | Start | Send | Tell | Finish | Reply | Wait | Close | Write
+Command: TypeAlias = Take | Open | Ask | Start | Send | Tell | Finish | Reply | Wait | Close | Write
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -111,6 +118,12 @@ class Lost(msgspec.Struct, frozen=True):
     at: float
 
 
+class Taken(msgspec.Struct, frozen=True):
+    """The slot is held."""
+
+    at: float
+
+
 class Answered(msgspec.Struct, frozen=True):
     """What came back for an Ask; status 0 when nothing did."""
 
@@ -131,4 +144,4 @@ class Tick(msgspec.Struct, frozen=True):
     at: float
 
 
-Event: TypeAlias = Opened | Arrived | Ended | Lost | Answered | HungUp | Tick
+Event: TypeAlias = Opened | Arrived | Ended | Lost | Taken | Answered | HungUp | Tick

@@ -10,16 +10,16 @@ in exactly one Write.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
 from keepwarm.core.events import Failed
 from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
-from keepwarm.exchange.commands import Answered, Ask, Close, Command, Event, HungUp, Reply, Tick, Wait, Write
+from keepwarm.exchange.commands import Close, Command, Event, Reply, Write
 from keepwarm.exchange.keeper import Call, Keeper
-from keepwarm.exchange.relay import Gone, relay
+from keepwarm.exchange.relay import Gone, Passage
 from keepwarm.exchange.stabilise import Stabiliser
 from keepwarm.exchange.story import Story
 from keepwarm.ledger.records import Record, Recording, Seat
@@ -30,8 +30,6 @@ from keepwarm.upstream.api import Outgoing
 from keepwarm.wire.api import Front
 
 Steps: TypeAlias = Generator[Command, Event | None, None]
-ASK_SECONDS: Final = 5.0
-"""How often the client is told that it is not forgotten while a slot is being freed for it."""
 
 
 class Life:
@@ -73,14 +71,17 @@ class Life:
         sent = Sent(story.call.id, stable.keys, head, parsed.options.model, sum(stable.sizes))
         choice = self._sit()
         outgoing = self._outgoing()
-        yield from self._hand_over(choice, outgoing)
+        passage = Passage(story, keeper.dialect, self._front, silent=keeper.manner.observe)
+        if choice.slot is not None:
+            yield from passage.take_slot(choice.slot)
+            yield from self._hand_over(choice, outgoing, passage)
         journal.sent(stable.lineage, sent)
         stable.lineage.count += 1
         story.sent_bytes = len(outgoing.body)
-        writer = yield from relay(outgoing, story, keeper.dialect, self._front, silent=keeper.manner.observe)
-        story.usage = writer.usage.over(story.usage)
+        yield from passage.run(outgoing)
+        story.usage = passage.writer.usage.over(story.usage)
         if story.ending == "done":
-            answer = writer.answer
+            answer = passage.writer.answer
             journal.remember(stable.group, answer)
             usage = story.usage
             journal.sent(
@@ -126,33 +127,21 @@ class Life:
             return replace(outgoing, path=f"{outgoing.path}?{story.call.query}")
         return outgoing
 
-    def _hand_over(self, choice: Choice, outgoing: Outgoing) -> Steps:
-        """Free a slot for this conversation without losing what is in it (`session/affinity.py` says how)."""
-        if choice.handover == "none" or choice.slot is None:
-            return
-        if choice.handover == "refill":
-            yield from self._ask(llamacpp.refill(choice.slot))
-            return
-        answered = yield from self._ask(llamacpp.render(outgoing))
-        if answered is not None and answered.status == 200:
-            small = llamacpp.clear(choice.slot, answered.body)
-            if small is not None:
-                yield from self._ask(small)
+    def _hand_over(self, choice: Choice, outgoing: Outgoing, passage: Passage) -> Steps:
+        """Free the slot for this conversation without losing what is in it (`session/affinity.py` says how).
 
-    def _ask(self, request: Outgoing) -> Generator[Command, Event | None, Answered | None]:
-        """A small request beside the real one; its failure is no failure: the real one then costs more."""
-        yield Ask(replace(request, headers=pass_on.onward(self.story.call.headers, (), same_protocol=False)))
-        while True:
-            match (yield Wait(ASK_SECONDS)):
-                case Answered() as answered:
-                    return answered
-                case HungUp(at):
-                    self.story.now = at
-                    raise Gone
-                case Tick(at):
-                    self.story.now = at
-                case _:
-                    return None
+        When one of these requests fails that is no failure: the real one then costs more.
+        """
+        if choice.slot is None or choice.handover == "none":
+            return
+        headers = outgoing.headers
+        if choice.handover == "refill":
+            yield from passage.ask(replace(llamacpp.refill(choice.slot), headers=headers))
+            return
+        rendered = yield from passage.ask(llamacpp.render(outgoing))
+        small = llamacpp.clear(choice.slot, rendered.body) if rendered.status == 200 else None
+        if small is not None:
+            yield from passage.ask(replace(small, headers=headers))
 
     def _refuse(self, error: ClientError) -> Reply:
         story = self.story

@@ -4,8 +4,9 @@
     IDLE --Reply--> DONE
     IDLE, OPEN --Write--> CLOSED   the client hung up: nobody is left to answer
 
-Open, Ask, Wait and Close concern the server, Tell whoever watches: Open once, the others at any time before Write. The shell holds every
-life to this table, so that a mistake in a life is an error here and not a broken answer to a client.
+Take, Open, Ask, Wait and Close concern the server, Tell whoever watches: Take and Open once, the others at any time
+before Write. The shell holds every life to this table, so that a mistake in a life is an error here and not a
+broken answer to a client.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import enum
 from typing import Final
 
 from keepwarm.errors import KeepwarmError
-from keepwarm.exchange.commands import Ask, Close, Command, Finish, Open, Reply, Send, Start, Tell, Wait, Write
+from keepwarm.exchange.commands import Ask, Close, Command, Finish, Open, Reply, Send, Start, Take, Tell, Wait, Write
 
 
 class State(enum.Enum):
@@ -27,6 +28,7 @@ class State(enum.Enum):
 
 
 LEGAL: Final[dict[tuple[State, type[Command]], State]] = {
+    (State.IDLE, Take): State.IDLE,
     (State.IDLE, Open): State.IDLE,
     (State.IDLE, Ask): State.IDLE,
     (State.IDLE, Wait): State.IDLE,
@@ -34,6 +36,7 @@ LEGAL: Final[dict[tuple[State, type[Command]], State]] = {
     (State.IDLE, Start): State.OPEN,
     (State.IDLE, Reply): State.DONE,
     (State.IDLE, Write): State.CLOSED,
+    (State.OPEN, Take): State.OPEN,
     (State.OPEN, Open): State.OPEN,
     (State.OPEN, Ask): State.OPEN,
     (State.OPEN, Wait): State.OPEN,

@@ -14,7 +14,9 @@ from keepwarm.core.events import Event as Said
 from keepwarm.core.events import Failed, Finished, Progress, TextDelta, ThinkingDelta, ToolStart, Usage
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import (
+    Answered,
     Arrived,
+    Ask,
     Command,
     Ended,
     Event,
@@ -27,6 +29,8 @@ from keepwarm.exchange.commands import (
     Reply,
     Send,
     Start,
+    Take,
+    Taken,
     Tell,
     Tick,
     Wait,
@@ -49,91 +53,97 @@ class Gone(Exception):
     """The client hung up."""
 
 
-def relay(
-    outgoing: Outgoing, story: Story, dialect: Dialect, front: Front, *, silent: bool = False
-) -> Generator[Command, Event | None, Writer]:
-    """Open the request and see its answer through; gives back the writer, which knows the whole answer.
+class Passage:
+    """One request's answer, from before it is asked for until it is over.
 
     silent  the client hears nothing but what the server says: for a server whose own word must be the first
     """
-    assert story.parsed is not None
-    options = story.parsed.options
-    call = story.call.id
-    mint = None if dialect.same_protocol else lambda number: f"toolu_{call}{number:02d}"
-    writer = front.writer(f"msg_{call}", options.model, options.stream, mint)
-    passage = _Passage(story, dialect, front, writer, options.stream)
-    yield Open(outgoing)
-    patience = PATIENCE_SECONDS
-    while not passage.over:
-        event = yield Wait(patience)
-        if isinstance(event, HungUp):
-            story.now = event.at
-            raise Gone
-        if isinstance(event, Tick):
-            story.now = event.at
-            patience = PING_SECONDS
-            if silent:
-                continue
-        yield from passage.take(event)
-    return writer
 
-
-class _Passage:
-    """One answer under way."""
-
-    def __init__(self, story: Story, dialect: Dialect, front: Front, writer: Writer, stream: bool) -> None:
+    def __init__(self, story: Story, dialect: Dialect, front: Front, *, silent: bool = False) -> None:
+        assert story.parsed is not None
+        options = story.parsed.options
+        call = story.call.id
+        mint = None if dialect.same_protocol else lambda number: f"toolu_{call}{number:02d}"
         self.over = False
+        self.writer: Writer = front.writer(f"msg_{call}", options.model, options.stream, mint)
+        """Knows the whole answer in the end."""
         self._story = story
-        self._id = ("request-id", story.call.id)
+        self._id = ("request-id", call)
         self._dialect = dialect
         self._front = front
-        self._writer = writer
-        self._stream = stream
+        self._stream = options.stream
+        self._silent = silent
         self._as_it_is = dialect.same_protocol
         self._reader: Reader | None = None
         self._refused: Opened | None = None
         self._body: list[bytes] = []
         self._started = False
         self._boundary = True
-        self._spoke = False
+        self._spoke = 0.0
         self._told = 0.0
 
-    def take(self, event: Event | None) -> Steps:
+    def run(self, outgoing: Outgoing) -> Steps:
+        """Open the request and see its answer through."""
+        yield Open(outgoing)
+        while not self.over:
+            yield from self._take((yield from self._next()))
+
+    def take_slot(self, slot: int) -> Steps:
+        """Wait until nobody else's request is at work in a slot."""
+        yield Take(slot)
+        while not isinstance((yield from self._next()), Taken):
+            pass
+
+    def ask(self, request: Outgoing) -> Generator[Command, Event | None, Answered]:
+        """A small request beside the real one."""
+        yield Ask(request)
+        while True:
+            event = yield from self._next()
+            if isinstance(event, Answered):
+                return event
+
+    def _next(self) -> Generator[Command, Event | None, Event | None]:
+        """The next event; the client is kept from giving up meanwhile. Raises Gone when it has."""
+        event = yield Wait(PING_SECONDS if self._started else PATIENCE_SECONDS)
+        if event is not None:
+            self._story.now = event.at
+        if isinstance(event, HungUp):
+            raise Gone
+        yield from self._keep_alive(isinstance(event, Tick))
+        return event
+
+    def _take(self, event: Event | None) -> Steps:
         """Everything that follows from one event."""
         match event:
-            case Tick(at):
-                self._story.now = at
-                yield from self._keep_alive(at)
-            case Opened(status, headers, at, sent):
-                self._story.now, self._story.overhead = at, sent
+            case Opened(status, headers, _, sent):
+                self._story.overhead = sent
                 if status >= 400:
                     self._refused = event
                 else:
                     yield from self._opened(status, headers)
-            case Arrived(data, at):
-                self._story.now = at
+            case Arrived(data):
                 if self._refused is not None or self._reader is None:
                     self._body.append(data)
                 else:
                     yield from self._arrived(self._reader, data)
-            case Ended(at):
-                self._story.now = at
+            case Ended():
                 yield from self._ended()
-            case Lost(reason, at):
-                self._story.now = at
+            case Lost(reason):
                 yield from self._fail(Failed(0, reason, "unreachable"))
             case _:
                 pass
 
-    def _keep_alive(self, at: float) -> Steps:
-        if self._refused is not None:
+    def _keep_alive(self, idle: bool) -> Steps:
+        """Headers when the server takes its time, then something every five seconds: progress is not heard outside."""
+        if self._silent or self._refused is not None or self.over:
             return
+        now = self._story.now
         if self._stream:
-            yield from self._start(200, (*pass_on.SSE, self._id))
-            if self._boundary and not self._spoke:
-                yield from self._send(self._writer.ping())
-            self._spoke = False
-        elif at > WHOLE_AFTER_MS and not self._as_it_is:
+            if idle:
+                yield from self._start(200, (*pass_on.SSE, self._id))
+            if self._started and self._boundary and now - self._spoke >= PING_SECONDS * 1000:
+                yield from self._send(self.writer.ping())
+        elif not self._as_it_is and now - max(self._spoke, WHOLE_AFTER_MS) >= PING_SECONDS * 1000:
             yield from self._start(200, (*pass_on.JSON, self._id))
             yield from self._send(b" ")
 
@@ -162,7 +172,7 @@ class _Passage:
                 self._told = self._story.now
                 yield Tell(self._story.call.id, event)
             self._notice(event)
-            if piece := self._writer.feed(event):
+            if piece := self.writer.feed(event):
                 pieces.append(piece)
         if pieces and not self._as_it_is:
             yield from self._send(b"".join(pieces))
@@ -191,10 +201,10 @@ class _Passage:
         if self._as_it_is or self._stream:
             yield Finish()
         elif self._started:
-            yield from self._send(self._writer.whole())
+            yield from self._send(self.writer.whole())
             yield Finish()
         else:
-            body = self._writer.whole()
+            body = self.writer.whole()
             self._count(body)
             yield Reply(200, (*pass_on.JSON, self._id), body)
 
@@ -225,7 +235,7 @@ class _Passage:
         story.status = 200
         if self._stream:
             if not (self._as_it_is and self._reader is not None and failed.kind != "unreachable"):
-                yield from self._send(self._writer.fail(failed))
+                yield from self._send(self.writer.fail(failed))
         else:
             _, body = self._front.error(failed.status or 502, failed.kind, failed.message, story.call.id)
             yield from self._send(body)
@@ -238,7 +248,7 @@ class _Passage:
 
     def _send(self, data: bytes) -> Steps:
         if data:
-            self._spoke = True
+            self._spoke = self._story.now
             self._count(data)
             yield Send(data)
 

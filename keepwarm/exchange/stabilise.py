@@ -14,9 +14,8 @@ from msgspec.structs import replace
 
 from keepwarm.core import digest
 from keepwarm.core.diff import Difference, common_prefix
-from keepwarm.core.prompt import Edit, Head, Message, SystemBlock, Tool, ToolReference, ToolResult, Turn
+from keepwarm.core.prompt import Edit, EditNote, Head, Message, SystemBlock, Tool, ToolReference, ToolResult, Turn
 from keepwarm.exchange.compare import difference
-from keepwarm.ledger.records import EditNote
 from keepwarm.rules.api import FirstSeen, Fix
 from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook

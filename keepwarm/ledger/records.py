@@ -7,30 +7,14 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from keepwarm.core.events import Usage
+from keepwarm.core.prompt import EditNote
 
 Grade: TypeAlias = Literal["exact", "counted", "estimated", "unknown"]
-"""How far a verdict can be trusted: the server's own token ids, its counts, our estimate from bytes, or nothing reported."""
+"""What a verdict rests on: the server's token ids, its counts, our estimate from bytes, or nothing reported."""
 Outcome: TypeAlias = Literal["hit", "partial", "miss", "first", "unknown"]
 """`first`: nothing of this conversation could be cached yet. `unknown`: the server reports no cached tokens."""
 Blame: TypeAlias = Literal["client", "gateway", "seat", "server", "provider", "nobody"]
 Ending: TypeAlias = Literal["done", "failed", "hung_up"]
-
-
-class EditNote(msgspec.Struct, frozen=True):
-    """A change that keepwarm made to what the client said: listed always, its text only with `--record`."""
-
-    code: str
-    path: str
-    """JSON pointer into the received body."""
-    safety: str
-    """"exact", "order" or "meaning"."""
-    removed: int
-    """Characters taken out."""
-    added: int
-    """Characters put in."""
-    note: str = ""
-    standing: bool = False
-    """True when the edit was made on an earlier request and stands since."""
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from keepwarm.core.events import Usage
-from keepwarm.ledger.records import EditNote, Place, Record, Seat, Verdict
+from keepwarm.core.prompt import EditNote
+from keepwarm.ledger.records import Place, Record, Seat, Verdict
 
 _OWN = (
     "id", "at", "front", "client", "session", "agent", "kind", "lineage", "parent", "turn", "upstream", "model",

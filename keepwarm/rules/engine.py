@@ -13,7 +13,6 @@ from keepwarm.errors import ConfigError
 from keepwarm.rules.api import FirstSeen, Fix, Memory, Rule, Safety, V
 from keepwarm.rules.codes import CODES
 
-
 A = TypeVar("A")
 
 

@@ -15,8 +15,7 @@ import msgspec
 
 from keepwarm.core import digest
 from keepwarm.core.answer import Answer
-from keepwarm.core.prompt import Head
-from keepwarm.ledger.records import EditNote
+from keepwarm.core.prompt import EditNote, Head
 
 SHAPE_CHARACTERS = 512
 """How much of the system prompt tells the kinds of calls of one agent apart: enough for its opening words, too

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hmac
 import logging
 import secrets
@@ -175,8 +174,7 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
     try:
         await gateway.start()
     except BaseException:
-        with contextlib.suppress(Exception):  # the first error is the one to tell
-            await gateway.stop()
+        await gateway.stop()
         raise
     return gateway
 

@@ -24,6 +24,7 @@ class Upstream:
         self._key = key
         self._rewrite = rewrite
         self._traits: Traits | None = None
+        self._slots: dict[int, asyncio.Lock] = {}
         self._asking = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
 
@@ -75,6 +76,13 @@ class Upstream:
                 if self._traits is None:
                     self._traits = await self._ask_traits()
         return self._traits
+
+    def slot(self, number: int) -> asyncio.Lock:
+        """Held by the one request that is at work in a slot.
+
+        The server would queue a second one itself; but what prepares a slot for it must not come in between.
+        """
+        return self._slots.setdefault(number, asyncio.Lock())
 
     def forget(self) -> None:
         """The connection failed: what comes back may be another server."""

@@ -29,6 +29,8 @@ from keepwarm.exchange.commands import (
     Reply,
     Send,
     Start,
+    Take,
+    Taken,
     Tell,
     Tick,
     Wait,
@@ -64,6 +66,7 @@ class Drive:
         self._response: web.StreamResponse | None = None
         self._state = machine.State.IDLE
         self._written = False
+        self._held: asyncio.Lock | None = None
 
     async def run(self, front: Front) -> web.StreamResponse:
         """The response, complete. Cancelled when the client hangs up; the record is written all the same."""
@@ -79,6 +82,8 @@ class Drive:
         finally:
             for task in self._tasks:
                 task.cancel()
+            if self._held is not None:
+                self._held.release()
         assert self._response is not None
         return self._response
 
@@ -101,6 +106,8 @@ class Drive:
                 await self._response.write(data)
             case Open(request):
                 self._tasks.append(asyncio.create_task(self._pull(request, self._now())))
+            case Take(slot):
+                self._tasks.append(asyncio.create_task(self._take(slot)))
             case Ask(request):
                 self._tasks.append(asyncio.create_task(self._question(request)))
             case Start(status, headers):
@@ -181,6 +188,13 @@ class Drive:
             self._upstream.forget()
             reason = str(error) or type(error).__name__
             await put(Lost(f"the connection to the model server broke: {reason}", self._now()))
+
+    async def _take(self, slot: int) -> None:
+        """Hold a slot until the life is over; who asked first has it first."""
+        lock = self._upstream.slot(slot)
+        await lock.acquire()
+        self._held = lock
+        await self._inbox.put(Taken(self._now()))
 
     async def _question(self, request: Outgoing) -> None:
         status, body = await self._upstream.ask(request)

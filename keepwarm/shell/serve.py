@@ -15,6 +15,7 @@ from keepwarm.config import LOCAL_PORTS, Config, check
 from keepwarm.engine.demo_model import find_demo_model
 from keepwarm.engine.llama import Engine, EngineOptions
 from keepwarm.errors import ConfigError, KeepwarmError
+from keepwarm.ledger.records import Record
 from keepwarm.shell.app import Gateway, start_gateway
 from keepwarm.shell.client import Upstream
 from keepwarm.upstream.api import Traits
@@ -113,8 +114,12 @@ async def _announce(gateway: Gateway, console: Console) -> None:
     line = f"  ANTHROPIC_BASE_URL={gateway.url} ANTHROPIC_API_KEY={key}{model} claude"
     console.print(line + "\n", highlight=False, soft_wrap=True, markup=False)
     console.print(log.heading(console.width), style="dim", highlight=False)
-    gateway.watchers.append(lambda record: console.print(log.line(record, console.width)))
+    gateway.watchers.append(lambda record: _show(console, record))
     gateway.progress.append(lambda call, progress: console.print(log.progress(call, progress), style="dim"))
+
+
+def _show(console: Console, record: Record) -> None:
+    console.print(log.line(record, console.width, ascii_only=console.options.ascii_only))
 
 
 def _nothing_found() -> str:

@@ -18,7 +18,9 @@ _KINDS: Final = {401: "auth", 403: "auth", 404: "not_found", 408: "unreachable",
                  503: "overloaded", 504: "unreachable", 529: "overloaded"}  # fmt: skip
 _OVERFLOWS: Final = (
     re.compile(r"request \((?P<n>\d+) tokens\) exceeds the available context size \((?P<m>\d+) tokens\)"),
-    re.compile(r"maximum context length is (?P<m>\d+) tokens.*?(?:resulted in|requested|contains at least) (?P<n>\d+)", re.S),
+    re.compile(
+        r"maximum context length is (?P<m>\d+) tokens.*?(?:resulted in|requested|at least) (?P<n>\d+)", re.DOTALL
+    ),
     re.compile(r"prompt is too long: (?P<n>\d+) tokens > (?P<m>\d+) maximum"),
 )  # fmt: skip
 

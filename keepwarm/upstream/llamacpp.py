@@ -80,7 +80,7 @@ def refill(slot: int) -> Outgoing:
 
 def render(request: Outgoing) -> Outgoing:
     """Ask for the prompt text that the server would make of a request."""
-    return Outgoing("/apply-template", request.body)
+    return Outgoing("/apply-template", request.body, request.headers)
 
 
 def clear(slot: int, rendered: bytes) -> Outgoing | None:

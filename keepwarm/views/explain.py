@@ -15,8 +15,9 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from keepwarm.core.prompt import EditNote
 from keepwarm.ledger.query import Query
-from keepwarm.ledger.records import EditNote, Record, Verdict
+from keepwarm.ledger.records import Record, Verdict
 from keepwarm.rules.codes import CODES
 from keepwarm.views import log, words
 
