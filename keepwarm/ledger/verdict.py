@@ -17,10 +17,11 @@ from keepwarm.core.diff import Difference, redacted
 from keepwarm.core.events import Usage
 from keepwarm.ledger.records import Blame, Grade, Outcome, Place, Verdict
 
-SLACK: Final = 32
+SLACK: Final = 64
 """Tokens that any request may pay above the ideal: the prompt's last token is always run, the answer's last one is
 not yet in the cache, and generated tokens are not always the re-tokenised text."""
-_SHARE_SLACK: Final = 0.02
+_UNSURE: Final = 0.1
+"""How far an estimate from bytes may be off, as a part of the prompt before."""
 
 
 class Predecessor(msgspec.Struct, frozen=True):
@@ -111,17 +112,17 @@ def _compare(
 ) -> Verdict:
     had = (before.prompt_tokens or 0) + (before.output_tokens or 0)
     had = min(had, usage.prompt_tokens) if usage.prompt_tokens is not None else had
-    slack = max(SLACK, round(_SHARE_SLACK * had))
+    slack, unsure = SLACK, max(SLACK, round(_UNSURE * had))
     if actual >= had - slack:
         words = f"The server reused {actual:,} tokens: all that it had of this conversation."
-        return Verdict("hit", "nobody", grade, expected, actual, 0, causes if broken else (), place, words)
+        return Verdict("hit", "nobody", grade, expected, actual, 0, (), None, words)
     lost = had - actual
     outcome: Outcome = "miss" if actual < 0.1 * had else "partial"
-    if broken and actual >= expected - max(slack, round(0.1 * had)):
+    if broken and actual >= expected - unsure:
         where = place.what if place is not None else "a place that is not known"
         words = f"The client changed {where}{_named(causes)}: {lost:,} tokens behind it were processed again."
         return Verdict(outcome, "client", grade, expected, actual, lost, causes, place, words)
-    if not broken and before.share < 1.0 and actual >= expected - max(slack, round(0.1 * had)):
+    if not broken and before.share < 1.0 and actual >= expected - unsure:
         words = f"The conversation went back to an earlier turn: {actual:,} tokens of it were still cached."
         return Verdict("hit", "nobody", grade, expected, actual, 0, (), None, words)
     blame: Blame = "server"

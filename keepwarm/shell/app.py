@@ -173,7 +173,7 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
     gateway = Gateway(config, upstream, ledger, engine)
     try:
         await gateway.start()
-    except BaseException:
+    except BaseException:  # whoever asked for the gateway learns of it
         await gateway.stop()
         raise
     return gateway
