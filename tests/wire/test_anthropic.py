@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from keepwarm.core.prompt import Options, SystemBlock, Text
 from keepwarm.errors import BadJson
 from keepwarm.wire import anthropic
-from keepwarm.wire.anthropic_front import ANTHROPIC
+from keepwarm.wire.fronts import FRONTS
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -173,9 +173,10 @@ def test_half_a_surrogate_pair_is_a_replacement_character_and_all_else_stays(tex
 
 
 def test_the_front_is_these_parts() -> None:
-    parsed = ANTHROPIC.parse(body(metadata={"user_id": '{"session_id":"s"}'}))
-    assert ANTHROPIC.identity({"User-Agent": "x/1"}, parsed).session == "s"
-    assert ANTHROPIC.message(parsed.messages_raw[0], 3).index == 3
-    assert ANTHROPIC.error(404, "not_found", "No.", "r")[0] == 404
-    assert ANTHROPIC.writer("msg_1", "m", True, str).ping() == b'event: ping\ndata: {"type":"ping"}\n\n'
-    assert ANTHROPIC.writer("msg_1", "m", False, str).ping() == b" "
+    front = FRONTS["anthropic"]
+    parsed = front.parse(body(metadata={"user_id": '{"session_id":"s"}'}))
+    assert front.identity({"User-Agent": "x/1"}, parsed).session == "s"
+    assert front.message(parsed.messages_raw[0], 3).index == 3
+    assert front.error(404, "not_found", "No.", "r")[0] == 404
+    assert front.writer("msg_1", "m", True, str).ping() == b'event: ping\ndata: {"type":"ping"}\n\n'
+    assert front.writer("msg_1", "m", False, str).ping() == b" "
