@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.errors import BadJson
 
 T = TypeVar("T")
@@ -130,5 +131,5 @@ def _skip(body: bytes, at: int) -> int:
 def _decode(decoder: msgspec.json.Decoder[T], body: bytes, start: int, end: int, kind: str) -> T:
     try:
         return decoder.decode(memoryview(body)[start:end])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise BadJson(f"expected {kind}: {error}") from error

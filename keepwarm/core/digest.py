@@ -16,6 +16,7 @@ from collections.abc import Iterable
 import msgspec
 import xxhash
 
+from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.core.prompt import (
     Block,
     Media,
@@ -96,7 +97,7 @@ def of_json(raw: bytes) -> bytes:
         return b""
     try:
         value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return xxhash.xxh3_128_digest(raw)
     if isinstance(value, dict):
         value.pop("cache_control", None)

@@ -29,6 +29,7 @@ from typing import Final
 
 from msgspec import structs
 
+from keepwarm.codec.json_text import is_object
 from keepwarm.core.prompt import Block, Edit, Message, ToolResult, ToolUse, Turn
 from keepwarm.rules.api import Fix, Memory, Rule, Safety
 
@@ -53,6 +54,8 @@ def _replayed(block: Block, memory: Memory, path: str, edits: list[Edit]) -> Blo
     call = next(call for call in answer.calls if call.id == block.id)
     if isinstance(block, ToolResult):
         return structs.replace(block, id=call.upstream_id) if call.upstream_id else block
+    if not is_object(call.arguments):  # cut off, or none: a server would refuse what it wrote itself
+        call = structs.replace(call, arguments=block.arguments)
     if call.arguments == block.arguments and call.upstream_id in ("", block.upstream_id):
         return block
     if call.arguments != block.arguments:

@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from keepwarm import __version__
+from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.errors import ClientError
 from keepwarm.exchange.headers import JSON, back, onward
 from keepwarm.exchange.stabilise import Stabiliser
@@ -104,7 +105,7 @@ class _Doors:
         status, body = await self._gateway.upstream.ask(Outgoing("/v1/models", b"", method="GET"))
         try:
             said = msgspec.json.decode(body, type=dict[str, Any]) if status == 200 else {}
-        except msgspec.DecodeError:
+        except UNREADABLE:
             said = {}
         data = said.get("data")
         names = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []

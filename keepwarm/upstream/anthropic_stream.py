@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from keepwarm.codec.frames import Frame, SseDecoder
+from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.core.events import (
     Event,
     Failed,
@@ -101,7 +102,6 @@ class _Event(msgspec.Struct, frozen=True):
 
 _EVENT: Final = msgspec.json.Decoder(_Event)
 _MESSAGE: Final = msgspec.json.Decoder(_Message)
-_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class AnthropicReader:
@@ -144,7 +144,7 @@ class AnthropicReader:
         """The events of one JSON body; what ends them is told by `finish`."""
         try:
             message = _MESSAGE.decode(body)
-        except _UNREADABLE:
+        except UNREADABLE:
             return []
         if message.type == "error":
             self._over = True
@@ -161,7 +161,7 @@ class AnthropicReader:
             return []
         try:
             said = _EVENT.decode(frame.data)
-        except _UNREADABLE:
+        except UNREADABLE:
             return []
         match said.type or frame.event:
             case "message_start" if said.message is not None:
@@ -239,7 +239,7 @@ def _failed(data: bytes, usage: Usage) -> Failed:
     """What an error event says; its type stands for the HTTP status that it comes too late for."""
     try:
         error = _EVENT.decode(data).error
-    except _UNREADABLE:
+    except UNREADABLE:
         error = None
     status = _STATUSES.get(error.type or "", 500) if isinstance(error, _Error) else 500
     return replace(failure(status, {}, data), usage=usage)

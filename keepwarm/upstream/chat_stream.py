@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from keepwarm.codec.frames import Frame, SseDecoder
+from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.core.events import (
     Event,
     Failed,
@@ -147,7 +148,7 @@ class ChatReader:
     def _chunk(self, data: bytes, events: list[Event]) -> None:
         try:
             chunk = _CHUNK.decode(data)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             self._fail(
                 Failed(0, f"the model server sent something that is not its protocol: {error}", "broken"), events
             )
@@ -155,11 +156,11 @@ class ChatReader:
         if chunk.error is not None:
             self._fail(_error(chunk.error), events)
             return
-        if not self._started:
-            self._started = True
-            events.append(Started(chunk.id, chunk.model))
         if (progress := chunk.prompt_progress) is not None:
             events.append(Progress(progress.total, progress.cache, progress.processed, progress.time_ms))
+        if not self._started:  # behind its progress, so that whoever writes the start knows the prompt's size
+            self._started = True
+            events.append(Started(chunk.id, chunk.model))
         self._count(chunk)
         for choice in chunk.choices[:1]:
             self._say(choice.delta or choice.message or _Said(), events)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.core.events import Failed
 
 _KINDS: Final = {401: "auth", 403: "auth", 404: "not_found", 408: "unreachable", 413: "too_large", 429: "rate_limit",
@@ -53,7 +54,7 @@ def _overflow(tokens: int, limit: int) -> Failed:
 def _fields(body: bytes) -> dict[str, Any]:
     try:
         value = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return {}
     if isinstance(value, dict):
         inner = value.get("error", value)

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.core.events import Failed
 from keepwarm.core.prompt import SystemBlock, Tool, Turn
 from keepwarm.upstream import chat, failures
@@ -104,7 +105,7 @@ def tokens(counted: bytes) -> int | None:
     """How many tokens `tokenize`'s answer holds."""
     try:
         return len(msgspec.json.decode(counted, type=_Tokens).tokens)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -115,7 +116,7 @@ class _Tokens(msgspec.Struct, frozen=True):
 def _prompt(rendered: bytes) -> str:
     try:
         prompt = msgspec.json.decode(rendered, type=dict[str, Any]).get("prompt")
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ""
     return prompt if isinstance(prompt, str) else ""
 
@@ -124,7 +125,7 @@ def traits(props: bytes) -> Traits | None:
     """What `GET /props` says; None when this is no llama-server."""
     try:
         said = msgspec.json.decode(props, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     slots = said.get("total_slots")
     if not isinstance(slots, int):

@@ -14,9 +14,10 @@ from typing import Final
 
 import msgspec
 
+from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.core.prompt import Options, SystemBlock
 from keepwarm.wire.anthropic_blocks import message, role, tool
-from keepwarm.wire.anthropic_errors import UNREADABLE, unreadable, wrong
+from keepwarm.wire.anthropic_errors import unreadable, wrong
 
 __all__ = ["Parsed", "message", "parse", "role", "tool"]
 

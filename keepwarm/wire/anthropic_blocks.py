@@ -11,6 +11,7 @@ from typing import Final, TypeAlias, assert_never, get_args
 
 import msgspec
 
+from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.core.prompt import (
     Block,
     Media,
@@ -23,7 +24,7 @@ from keepwarm.core.prompt import (
     ToolResult,
     ToolUse,
 )
-from keepwarm.wire.anthropic_errors import UNREADABLE, unreadable, wrong
+from keepwarm.wire.anthropic_errors import unreadable, wrong
 
 ROLES: Final = ("user", "assistant", "system")
 _ROLE_HINT = "Input should be 'user', 'assistant' or 'system'"

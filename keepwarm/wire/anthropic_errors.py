@@ -47,8 +47,6 @@ _WANTED: Final = {
     "bool": "a valid boolean",
 }
 
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What reading JSON can raise; `unreadable` puts it into the API's words."""
 
 _PLACE = re.compile(r" - at `\$([^`]*)`$")
 # msgspec writes [...] for any key of a dict: the pointer ends at the dict then.

@@ -10,13 +10,13 @@ Both writers take the same events and have the methods of `keepwarm.wire.api.Wri
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 import msgspec
 
 from keepwarm.codec.frames import sse
+from keepwarm.codec.json_text import is_object
 from keepwarm.core.answer import Answer, AnswerCollector, Part
 from keepwarm.core.events import (
     Event,
@@ -282,23 +282,6 @@ def stop_reason(reason: str, has_calls: bool) -> str:
     if reason == "tools" or reason not in _REASONS:
         reason = "end"
     return "tool_use" if reason == "end" and has_calls else _REASONS[reason]
-
-
-def is_object(text: str) -> bool:
-    """Whether tool arguments are a whole JSON object; they are not while they are generated, or were cut off."""
-    if not text.lstrip().startswith("{"):
-        return False
-    try:
-        # Takes half a surrogate pair, as clients in JavaScript do and msgspec does not.
-        json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _refuse(word: str) -> None:
-    """NaN and Infinity, which Python would read."""
-    raise ValueError(f"{word} is no JSON")
 
 
 def _message(

@@ -28,7 +28,6 @@ from keepwarm.core.events import (
 from keepwarm.wire.anthropic_stream import (
     MessageWriter,
     WholeWriter,
-    is_object,
     stop_reason,
     usage_fields,
     whole_message,
@@ -292,16 +291,6 @@ def test_progress_before_the_start_is_in_the_start() -> None:
 )
 def test_stop_reasons(reason: str, has_calls: bool, word: str) -> None:
     assert stop_reason(reason, has_calls) == word
-
-
-@pytest.mark.parametrize("text", ["{}", ' {"a":1.50}', '{"a":"\\ud83d"}', '{"a":\n1}'])
-def test_whole_arguments(text: str) -> None:
-    assert is_object(text)
-
-
-@pytest.mark.parametrize("text", ["", "{", '{"a":"b', "[]", '"x"', "null", '{"a":NaN}', '{"a":1}}', "[" * 100_000])
-def test_arguments_that_are_not(text: str) -> None:
-    assert not is_object(text)
 
 
 def test_what_was_cut_off_is_an_empty_object_in_a_body_and_stays_in_the_answer() -> None:
