@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sys
 import tempfile
 import time
@@ -126,10 +127,22 @@ async def open_gateway(upstream: str, port: int = 0) -> AsyncIterator[str]:
 async def _serve(model: str, console: Console) -> None:
     """Serve the model itself, no script, until Ctrl-C."""
     options = engine_options(model, slots=2, context=8192 if model == "demo" else 131072)
-    async with running_engine(options) as engine, open_gateway(engine.url, DEFAULT_PORT) as url:
+    async with running_engine(options) as engine, open_gateway(engine.url, usual_port()) as url:
         console.print(f"\nServing on {url} until Ctrl-C. Start Claude Code against it in another terminal:\n")
         console.print(f"  {agent_line(model, url)}\n", soft_wrap=True, highlight=False)
         await asyncio.Event().wait()
+
+
+def usual_port() -> int:
+    """keepwarm's own port where nobody listens on it, else 0 for a free one: the demo is not to end in an error."""
+    with socket.socket() as probe:
+        # As servers do: a port whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", DEFAULT_PORT))
+        except OSError:
+            return 0
+    return DEFAULT_PORT
 
 
 def agent_line(model: str, url: str) -> str:

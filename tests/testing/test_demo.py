@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,10 @@ def test_json_holds_the_whole_result(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert command.demo("tiny", json_output=True) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["keepwarm"]["turns"][2]["prefilled_tokens"] == 150
+
+
+def test_it_serves_elsewhere_when_the_usual_port_is_taken(monkeypatch: pytest.MonkeyPatch, free_port: int) -> None:
+    monkeypatch.setattr(command, "DEFAULT_PORT", free_port)
+    assert command.usual_port() == free_port
+    with socket.create_server(("127.0.0.1", free_port)):
+        assert command.usual_port() == 0
