@@ -48,11 +48,7 @@ def _system(before: tuple[SystemBlock, ...], after: tuple[SystemBlock, ...]) -> 
         if old.text != new.text:
             offset = common_prefix(old.text, new.text)
             path = f"/system/{new.index}/text" if new.index >= 0 else "/system"
-            what = (
-                f"system[{new.index}], {offset:,} characters in"
-                if new.index >= 0
-                else f"system, {offset:,} characters in"
-            )
+            what = f"system[{new.index}]" if new.index >= 0 else "system"
             return Difference("system", path, what, old.text, new.text, offset, "changed")
     if len(before) == len(after):
         return None
@@ -78,6 +74,6 @@ def _tools(before: tuple[Tool, ...], after: tuple[Tool, ...]) -> Difference | No
         if digest.of_tool(old_tool) != digest.of_tool(new_tool):
             was, now = (f"{t.description}\n{t.schema.decode('utf-8', 'replace')}" for t in (old_tool, new_tool))
             offset = common_prefix(was, now)
-            what = f"the tool {new_tool.name}, {offset:,} characters in"
+            what = f"the tool {new_tool.name}"
             return Difference("tools", f"/tools/{new_tool.index}", what, was, now, offset, "changed")
     return None

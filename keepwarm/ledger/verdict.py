@@ -95,7 +95,7 @@ def _unreported(
     if actual is not None:
         words = f"The server reused {actual:,} tokens; what it could have reused is not known."
     if broken and place is not None:
-        words += f" The prompt differs from the request before it at {place.what}{_named(causes)}."
+        words += f" The prompt differs from the request before it at {_where(place)}{_named(causes)}."
     return Verdict("unknown", "client" if broken else "nobody", "unknown", expected, actual, 0, causes, place, words)
 
 
@@ -119,7 +119,7 @@ def _compare(
     lost = had - actual
     outcome: Outcome = "miss" if actual < 0.1 * had else "partial"
     if broken and actual >= expected - unsure:
-        where = place.what if place is not None else "a place that is not known"
+        where = _where(place) if place is not None else "a place that is not known"
         words = f"The client changed {where}{_named(causes)}: {lost:,} tokens behind it were processed again."
         return Verdict(outcome, "client", grade, expected, actual, lost, causes, place, words)
     if not broken and before.share < 1.0 and actual >= expected - unsure:
@@ -139,6 +139,10 @@ def _compare(
             f"The prompt was kept for {expected:,} tokens and the server reused {actual:,}: it had dropped the rest."
         )
     return Verdict(outcome, blame, grade, expected, actual, lost, (*mine, *causes), place, words)
+
+
+def _where(place: Place) -> str:
+    return f"{place.what}, {place.offset:,} characters in" if place.offset else place.what
 
 
 def _named(causes: tuple[str, ...]) -> str:
