@@ -32,11 +32,10 @@ from keepwarm.core.diff import Difference, line_around
 from keepwarm.core.prompt import Block, Edit, Message, SystemBlock, Text
 from keepwarm.rules.api import Fix, Rule, Safety
 
+_WORD: Final = "<total_tokens>"
 _TAG: Final = r"<total_tokens>\s*\d[\d,_]*\s+tokens left\s*</total_tokens>"
-_ALONE: Final = re.compile(
-    rf"\s*(?:<system-reminder>\s*(?:{_TAG}\s*)+</system-reminder>|(?:{_TAG}\s*)+)\s*", re.IGNORECASE
-)
-_LINE: Final = re.compile(rf"(?:^|\n)[ \t]*{_TAG}[ \t]*(?=\n|$)", re.IGNORECASE)
+_ALONE: Final = re.compile(rf"\s*(?:<system-reminder>\s*(?:{_TAG}\s*)+</system-reminder>|(?:{_TAG}\s*)+)\s*")
+_LINE: Final = re.compile(rf"(?:^|\n)[ \t]*{_TAG}[ \t]*(?=\n|$)")
 
 
 def drop(message: Message) -> Fix[Message]:
@@ -63,8 +62,8 @@ def drop(message: Message) -> Fix[Message]:
 
 def drop_from_system(block: SystemBlock) -> Fix[SystemBlock | None]:
     """`block` without the lines of the system prompt that are a countdown and nothing else."""
-    rest = _LINE.sub("", block.text)
-    if rest == block.text:
+    # A system prompt is long and looked at on each request: a search for the word is cheap, the pattern is not.
+    if _WORD not in block.text or (rest := _LINE.sub("", block.text)) == block.text:
         return Fix(block)
     path = f"/system/{block.index}/text" if block.index >= 0 else "/system"
     edit = Edit("VOL002", path, block.text, rest, "countdown line dropped")
