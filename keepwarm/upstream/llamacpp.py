@@ -8,64 +8,34 @@ reasoning at a new user turn; a template that does not know a switch does not se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from keepwarm.codec.json_text import UNREADABLE
-from keepwarm.core.events import Failed
-from keepwarm.core.prompt import SystemBlock, Tool, Turn
-from keepwarm.upstream import chat, failures
+from keepwarm.upstream import chat
 from keepwarm.upstream.api import Draft, Outgoing, Traits
-from keepwarm.upstream.chat_stream import ChatReader
-
-PATH = "/v1/chat/completions"
+from keepwarm.upstream.openai import OpenAI
 
 
-class LlamaCpp(msgspec.Struct, frozen=True):
+class LlamaCpp(OpenAI, frozen=True):
     """One llama-server."""
 
     traits: Traits = Traits("llamacpp")
-    model: str = ""
-    """The name to ask for; "" passes the client's on (a server with one model does not care)."""
 
     name = "llamacpp"
-    same_protocol = False
 
-    def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
-        """The system prompt as a chat message."""
-        return chat.system_text(blocks)
-
-    def tools(self, tools: tuple[Tool, ...], original: tuple[Tool, ...]) -> bytes:
-        """The tools as chat texts."""
-        return chat.tools_text(tools)
-
-    def turn(self, turn: Turn, original: Turn) -> bytes:
-        """A turn as chat messages."""
-        return chat.turn_text(turn, vision=self.traits.vision)
-
-    def request(self, draft: Draft) -> Outgoing:
-        """The request, always streamed: progress and hang-ups are then seen whatever the client asked for."""
-        options = draft.options
-        parts = chat.members(options, self.model)
-        parts += [
-            b'"stream":true,"stream_options":{"include_usage":true},"return_progress":true,"cache_prompt":true',
-            chat.pair("chat_template_kwargs", self._switches(options.thinking)),
+    def extras(self, draft: Draft) -> list[bytes]:
+        """The slot, the progress, and the switches of the chat template."""
+        parts = [
+            b'"return_progress":true,"cache_prompt":true',
+            chat.pair("chat_template_kwargs", self._switches(draft.options.thinking)),
         ]
         if draft.tools:
-            parts.append(chat.pair("parallel_tool_calls", options.parallel_tools is not False))
+            parts.append(chat.pair("parallel_tool_calls", draft.options.parallel_tools is not False))
         if draft.slot is not None:
             parts.append(chat.pair("id_slot", draft.slot))
-        return Outgoing(PATH, chat.body(parts, draft.system, draft.tools, draft.chunks), draft.headers)
-
-    def reader(self, stream: bool) -> ChatReader:
-        """For the answer, which is always streamed."""
-        return ChatReader(stream=True)
-
-    def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
-        """What an error answer means."""
-        return failures.failure(status, headers, body)
+        return parts
 
     def _switches(self, thinking: bool | None) -> dict[str, bool]:
         switches = {"preserve_thinking": True, "clear_thinking": False}

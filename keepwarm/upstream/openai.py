@@ -23,6 +23,7 @@ class OpenAI(msgspec.Struct, frozen=True):
 
     traits: Traits = Traits("chat")
     model: str = ""
+    """The name to ask for; "" passes the client's on (a server with one model does not care)."""
 
     name = "chat"
     same_protocol = False
@@ -40,10 +41,15 @@ class OpenAI(msgspec.Struct, frozen=True):
         return chat.turn_text(turn, vision=self.traits.vision)
 
     def request(self, draft: Draft) -> Outgoing:
-        """The request, always streamed, with the usage asked for."""
+        """The request, always streamed: usage, progress and hang-ups are then seen whatever the client asked for."""
         parts = chat.members(draft.options, self.model)
         parts.append(b'"stream":true,"stream_options":{"include_usage":true}')
+        parts += self.extras(draft)
         return Outgoing(PATH, chat.body(parts, draft.system, draft.tools, draft.chunks), draft.headers)
+
+    def extras(self, draft: Draft) -> list[bytes]:
+        """Members of the body that only one kind of server knows."""
+        return []
 
     def reader(self, stream: bool) -> ChatReader:
         """For the answer, which is always streamed."""
