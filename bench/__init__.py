@@ -1,0 +1,1 @@
+"""What keepwarm costs (`python -m bench.overhead`, `python -m bench.growth`) and what it saves (`bench.prefill`)."""
