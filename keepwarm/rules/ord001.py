@@ -25,6 +25,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec import structs
+
 from keepwarm.core import digest
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import Edit, Tool
@@ -46,7 +48,7 @@ def reorder(tools: tuple[Tool, ...], seen: FirstSeen) -> Fix[tuple[Tool, ...]]:
         if same and tool.schema != first.schema:
             note = "schema keys in the order first seen"
             edits.append(Edit("ORD001", f"/tools/{tool.index}", _text(tool), _text(first), note))
-        row.append(Tool(name, first.description, first.schema, tool.index, tool.deferred) if same else tool)
+        row.append(structs.replace(tool, schema=first.schema) if same else tool)
     row += now.values()
     if [tool.name for tool in row] != [tool.name for tool in tools]:
         before, after = (", ".join(tool.name for tool in group) for group in (tools, row))
