@@ -53,7 +53,9 @@ def reattach(turn: Turn, memory: Memory) -> Fix[Turn]:
     if said == answer.thinking:
         return Fix(turn)
     message = turn.messages[0]
-    rest: tuple[Block, ...] = tuple(block for block in message.blocks if not isinstance(block, Thinking))
+    rest: tuple[Block, ...] = tuple(
+        block for block in message.blocks if not isinstance(block, Thinking) or block.redacted
+    )
     blocks = (Thinking(answer.thinking, answer.signature), *rest)
     edit = Edit("HIS002", f"/messages/{message.index}", said, answer.thinking, "reasoning as generated")
     return Fix(Turn((Message(message.role, blocks, message.index, message.raw), *turn.messages[1:])), (edit,))
