@@ -45,22 +45,23 @@ def fold(turn: Turn, _: Memory) -> Fix[Turn]:
         return Fix(turn)
     edits: list[Edit] = []
     done: list[Message] = []
-    waiting: list[Text] = []
+    waiting: list[Block] = []
     for message in turn.messages:
         if message.role != "system":
             blocks = _settle(message, edits)
-            done.append(Message(message.role, (*waiting, *blocks), message.index, message.raw))
+            done.append(Message(message.role, _in_front(tuple(waiting), blocks), message.index, message.raw))
             waiting = []
             continue
-        note = _reminder(message)
-        if note is None:
+        notes = _reminders(message)
+        if not notes:
             continue
-        edits.append(Edit("ROL001", f"/messages/{message.index}", _words(message), note.text, "kept at its place"))
+        words = "".join(note.text for note in notes if isinstance(note, Text))
+        edits.append(Edit("ROL001", f"/messages/{message.index}", _words(message), words, "kept at its place"))
         if done:
             last = done[-1]
-            done[-1] = Message(last.role, _behind(last.blocks, note), last.index, last.raw)
+            done[-1] = Message(last.role, _behind(last.blocks, *notes), last.index, last.raw)
         else:
-            waiting.append(note)
+            waiting += notes
     if waiting:
         done.append(Message("user", tuple(waiting), turn.messages[0].index))
     if not edits and len(done) == len(turn.messages):
@@ -81,18 +82,29 @@ def _settle(message: Message, edits: list[Edit]) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def _behind(blocks: tuple[Block, ...], note: Text) -> tuple[Block, ...]:
+def _behind(blocks: tuple[Block, ...], *notes: Block) -> tuple[Block, ...]:
     if blocks and isinstance(last := blocks[-1], ToolResult):
-        inside = structs.replace(last, content=(*last.content, Text(note.text)))
-        return (*blocks[:-1], inside)
-    return (*blocks, note)
+        words = tuple(Text(note.text) for note in notes if isinstance(note, Text))
+        inside = structs.replace(last, content=(*last.content, *words))
+        return (*blocks[:-1], inside, *(note for note in notes if not isinstance(note, Text)))
+    return (*blocks, *notes)
 
 
-def _reminder(message: Message) -> Text | None:
+def _in_front(notes: tuple[Block, ...], blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """`notes` before the user's words, but never before the results that answer the calls above them."""
+    results = next((at for at, block in enumerate(blocks) if not isinstance(block, ToolResult)), len(blocks))
+    if not notes or not results:
+        return (*notes, *blocks)
+    return (*_behind(blocks[:results], *notes), *blocks[results:])
+
+
+def _reminders(message: Message) -> tuple[Block, ...]:
+    """What a system message says, as blocks of a user's: its words in tags, then whatever else is in it."""
     words = _words(message)
+    rest = tuple(block for block in message.blocks if not isinstance(block, Text))
     if not words.strip():
-        return None
-    return Text(words if _is_reminder(words) else f"{OPEN}\n{words}\n{CLOSE}")
+        return rest
+    return (Text(words if _is_reminder(words) else f"{OPEN}\n{words}\n{CLOSE}"), *rest)
 
 
 def _words(message: Message) -> str:
