@@ -28,13 +28,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from keepwarm.core.diff import Difference, line_around
+from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import Block, Edit, Message, SystemBlock, Text
 from keepwarm.rules.api import Fix, Rule, Safety
 
 _WORD: Final = "<total_tokens>"
-_TAG: Final = r"<total_tokens>\s*\d[\d,_]*\s+tokens left\s*</total_tokens>"
+_TAG: Final = r"<total_tokens>[ \t]*\d[\d,_]*[ \t]+tokens left[ \t]*</total_tokens>"
 _ALONE: Final = re.compile(rf"\s*(?:<system-reminder>\s*(?:{_TAG}\s*)+</system-reminder>|(?:{_TAG}\s*)+)\s*")
+_ANY: Final = re.compile(_TAG, re.IGNORECASE)
 _LINE: Final = re.compile(rf"(?:^|\n)[ \t]*{_TAG}[ \t]*(?=\n|$)")
 
 
@@ -71,8 +72,12 @@ def drop_from_system(block: SystemBlock) -> Fix[SystemBlock | None]:
 
 
 def names(difference: Difference) -> bool:
-    """True when the texts part on a line that counts tokens down."""
-    return any(re.search(_TAG, line_around(text, difference.offset)) for text in (difference.before, difference.after))
+    """True when the texts part inside a countdown."""
+    return any(
+        found.start() <= difference.offset <= found.end()
+        for text in (difference.before, difference.after)
+        for found in _ANY.finditer(text)
+    )
 
 
 RULE: Final = Rule(
