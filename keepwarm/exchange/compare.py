@@ -31,7 +31,7 @@ def difference(
     if before is None:
         return NONE
     if before.head.key != head.key:
-        found = _system(before.head.head.system, head.head.system) or _tools(before.head.head.tools, head.head.tools)
+        found = _system(before.head.head.system, head.head.system) or _tools(before.head.shown, head.shown)
         if found is not None:
             return found
     if shared >= min(len(before.keys), len(keys)):

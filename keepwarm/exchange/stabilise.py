@@ -152,8 +152,8 @@ class Stabiliser:
         if old is not None and old.wires == wires:
             same = not self._dialect.same_protocol and old.head.system == system.value
             text = old.system if same else self._dialect.system(system.value, parsed.system)
-            key = old.key if same else _head_key(system.value, old.head.tools)
-            return HeadState(key, Head(system.value, old.head.tools), text, old.tools, wires, old.notes)
+            key = old.key if same else _head_key(system.value, old.shown)
+            return HeadState(key, Head(system.value, old.head.tools), text, old.tools, old.shown, wires, old.notes)
         original = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
         seen = () if old is None else old.head.tools
         fix = self._rules.tools(original, FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen)))
@@ -165,6 +165,7 @@ class Stabiliser:
             Head(system.value, fix.value),
             self._dialect.system(system.value, parsed.system),
             self._dialect.tools(shown, original),
+            shown,
             wires,
             tuple(map(_note, fix.edits)),
         )
@@ -205,5 +206,5 @@ def _note(edit: Edit) -> EditNote:
 
 
 def _head_size(head: HeadState) -> int:
-    tools = sum(len(tool.schema) + len(tool.description) for tool in head.head.tools)
+    tools = sum(len(tool.schema) + len(tool.description) for tool in head.shown)
     return tools + sum(len(block.text) for block in head.head.system)

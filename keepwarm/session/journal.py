@@ -22,7 +22,7 @@ _KEPT_SENT = 8
 _KEPT_FACTS = 400_000
 _KEPT_ANSWERS = 20_000
 _ANSWER_BYTES = 64 * 1024 * 1024
-_SHARED = ("head", "system", "tools")
+_SHARED = ("head", "system", "tools", "shown")
 """The large parts of a head, kept once however many conversations send them."""
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from keepwarm.core import digest
 from keepwarm.core.answer import Answer
-from keepwarm.core.prompt import EditNote, Head
+from keepwarm.core.prompt import EditNote, Head, Tool
 
 SHAPE_CHARACTERS = 512
 """How much of the system prompt tells the kinds of calls of one agent apart: enough for its opening words, too
@@ -43,6 +43,8 @@ class HeadState(msgspec.Struct, frozen=True):
     """The upstream text of the system prompt, in the dialect's shape."""
     tools: bytes
     """The upstream text of the tools."""
+    shown: tuple[Tool, ...] = ()
+    """The tools that the model reads: not those that wait until a result refers to them."""
     wires: tuple[bytes, ...] = ()
     """Digests of the client's tool texts, to know them again without parsing."""
     notes: tuple[EditNote, ...] = ()
