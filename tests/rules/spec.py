@@ -1,0 +1,170 @@
+"""Rules as literate Markdown: what a spec page says, and playing it.
+
+A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced blocks that is played from the top:
+
+    request            a whole request body, run through the stabiliser with this one rule in force
+    request anthropic  the same towards one dialect (llamacpp, chat, anthropic); llamacpp where none is named
+    answer             what the server generated for the request before: {"text":, "thinking":, "calls": [...]}
+    findings           the edits of the latest request, a line each: "CODE pointer: note"; empty for none
+    metadata           what was lifted out of the prompt, a line each: "name=value"
+    causes             the codes that explain where the latest request parts from the one before; empty for none
+    sent               what goes upstream: towards a chat server the members named in it (as JSON values), towards
+                       a Messages server the whole body, byte for byte
+    seats N            conversations that come to a server with N slots, a line each:
+                       "kind lineage session -> slot: reason", or "lineage leaves"
+    verdicts           what a server reported, a line each: "had N, now N with N cached -> outcome blame CODES"
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from keepwarm.core.answer import Answer, Call
+from keepwarm.core.diff import Difference
+from keepwarm.core.events import Usage
+from keepwarm.exchange.stabilise import Stabiliser, Stable
+from keepwarm.ledger.verdict import Predecessor, judge
+from keepwarm.rules.codes import CODES
+from keepwarm.rules.engine import RuleBook
+from keepwarm.session.affinity import Guest, choose, leave, seats
+from keepwarm.session.journal import Journal
+from keepwarm.session.lineage import Sent
+from keepwarm.upstream.api import Dialect, Traits
+from keepwarm.upstream.registry import dialect
+from keepwarm.wire.fronts import FRONTS
+
+SPECS = Path(__file__).parent / "specs"
+_FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_EXPECTING = ("findings", "metadata", "causes", "sent", "seats", "verdicts")
+_GUEST = re.compile(r"(?P<kind>\w+) (?P<lineage>\w+) (?P<session>\w+) -> (?P<slot>\d+): (?P<reason>.+)")
+_REPORT = re.compile(r"had (?P<had>\d+), now (?P<now>\d+) with (?P<cached>\d+) cached -> (?P<verdict>.+)")
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One fenced block."""
+
+    kind: str
+    word: str
+    """What stands behind the kind on its line."""
+    text: str
+
+
+class Section(msgspec.Struct, frozen=True):
+    """One transcript."""
+
+    code: str
+    title: str
+    steps: tuple[Step, ...]
+
+
+def read_spec(code: str, page: str) -> list[Section]:
+    """The sections of a page that hold a transcript. AssertionError for one that could not fail."""
+    found = []
+    for part in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
+        title, _, body = part.partition("\n")
+        steps = tuple(Step(kind, word.strip(), text.strip("\n")) for kind, word, text in _FENCE.findall(body))
+        assert body.count("```") == 2 * len(steps), f"{code}: a fence in {title!r} that cannot be read"
+        if steps:
+            assert any(step.kind in _EXPECTING for step in steps), f"{code}: {title!r} expects nothing"
+            found.append(Section(code, title, steps))
+    return found
+
+
+class Player:
+    """One section being played. AssertionError where the code does something else."""
+
+    def __init__(self, code: str) -> None:
+        self._code = code
+        self._rules = RuleBook((CODES[code],))
+        self._journal = Journal()
+        self._front = FRONTS["anthropic"]
+        self._dialect: Dialect = dialect(Traits("llamacpp"))
+        self._stable: Stable | None = None
+        self._count = 0
+
+    def play(self, section: Section) -> None:
+        """Every step in order."""
+        steps = {
+            "request": self._request,
+            "answer": self._answer,
+            "findings": self._findings,
+            "metadata": self._metadata,
+            "causes": self._causes,
+            "sent": self._sent,
+            "seats": _seats,
+            "verdicts": _verdicts,
+        }
+        for step in section.steps:
+            assert step.kind in steps, f"there is no step {step.kind!r}"
+            steps[step.kind](step)
+
+    @property
+    def _latest(self) -> Stable:
+        assert self._stable is not None, "no request yet"
+        return self._stable
+
+    def _request(self, step: Step) -> None:
+        self._dialect = dialect(Traits(step.word or "llamacpp"))
+        parsed = self._front.parse(step.text.encode())
+        stable = Stabiliser(self._journal, self._rules, self._dialect, self._front).run(parsed, "session", "")
+        group = self._journal.group(stable.group)
+        head = self._journal.stand(group, stable.lineage, stable.standing, stable.head)
+        self._count += 1
+        self._journal.sent(stable.lineage, Sent(str(self._count), stable.keys, head, "m"))
+        self._stable = stable
+
+    def _answer(self, step: Step) -> None:
+        said = msgspec.json.decode(step.text)
+        calls = tuple(Call(**call) for call in said.get("calls", ()))
+        answer = Answer(said.get("text", ""), said.get("thinking", ""), said.get("signature", ""), calls, "end")
+        self._journal.remember(self._latest.group, answer)
+
+    def _findings(self, step: Step) -> None:
+        notes = [f"{note.code} {note.path}: {note.note}" for note in self._latest.notes if not note.standing]
+        _expect(notes, step.text.splitlines())
+
+    def _metadata(self, step: Step) -> None:
+        _expect([f"{name}={value}" for name, value in self._latest.metadata], step.text.splitlines())
+
+    def _causes(self, step: Step) -> None:
+        _expect(list(self._rules.causes(self._latest.difference)), step.text.split())
+
+    def _sent(self, step: Step) -> None:
+        body = self._dialect.request(self._latest.draft).body
+        if self._dialect.same_protocol:
+            _expect(body.decode(), step.text)
+            return
+        said: dict[str, Any] = msgspec.json.decode(body)
+        wanted: dict[str, Any] = msgspec.json.decode(step.text)
+        _expect({name: said.get(name) for name in wanted}, wanted)
+
+
+def _expect(found: object, wanted: object) -> None:
+    assert found == wanted, f"found  {found!r}\nwanted {wanted!r}"
+
+
+def _seats(step: Step) -> None:
+    table = seats(int(step.word))
+    slots: dict[str, int | None] = {}
+    for line in step.text.splitlines():
+        if (lineage := line.removesuffix(" leaves")) != line:
+            table = leave(table, slots[lineage])
+            continue
+        guest = _GUEST.fullmatch(line)
+        assert guest is not None, f"a line that cannot be read: {line}"
+        choice = choose(table, Guest(guest["lineage"], guest["session"], guest["kind"]))
+        _expect((str(choice.slot), choice.reason), (guest["slot"], guest["reason"]))
+        table, slots[guest["lineage"]] = choice.table, choice.slot
+
+
+def _verdicts(step: Step) -> None:
+    for line in step.text.splitlines():
+        report = _REPORT.fullmatch(line)
+        assert report is not None, f"a line that cannot be read: {line}"
+        usage = Usage(int(report["now"]), int(report["cached"]), 1)
+        verdict = judge(usage, Predecessor(int(report["had"]), 0, 1.0, False), Difference("none"))
+        _expect(" ".join((verdict.outcome, verdict.blame, *verdict.causes)), report["verdict"])
