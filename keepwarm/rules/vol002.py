@@ -35,7 +35,7 @@ from keepwarm.rules.api import Fix, Rule, Safety
 _WORD: Final = "<total_tokens>"
 _TAG: Final = r"<total_tokens>[ \t]*\d[\d,_]*[ \t]+tokens left[ \t]*</total_tokens>"
 _ALONE: Final = re.compile(rf"\s*(?:<system-reminder>\s*(?:{_TAG}\s*)+</system-reminder>|(?:{_TAG}\s*)+)\s*")
-_ANY: Final = re.compile(_TAG, re.IGNORECASE)
+_ANY: Final = re.compile(_TAG)
 _LINE: Final = re.compile(rf"(?:^|\n)[ \t]*{_TAG}[ \t]*(?=\n|$)")
 
 
