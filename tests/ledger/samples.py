@@ -6,7 +6,8 @@ import msgspec
 from hypothesis import strategies as st
 
 from keepwarm.core.events import Usage
-from keepwarm.ledger.records import EditNote, Place, Record, Recording, Seat, Verdict
+from keepwarm.core.prompt import EditNote
+from keepwarm.ledger.records import Place, Record, Recording, Seat, Verdict
 
 WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 COUNTS = st.integers(0, 2**63 - 1)

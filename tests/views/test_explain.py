@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keepwarm.core.events import Usage
+from keepwarm.core.prompt import EditNote
 from keepwarm.errors import LedgerError
-from keepwarm.ledger.records import EditNote, Place, Record, Verdict
+from keepwarm.ledger.records import Place, Record, Verdict
 from keepwarm.views.explain import Answer, explain, print_explain
 from tests.ledger.samples import RECORDS, a_record, a_recording
 from tests.views.screens import Screen, show, write_ledger
