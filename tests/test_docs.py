@@ -9,11 +9,14 @@ import re
 import subprocess
 import tomllib
 from pathlib import Path
+from typing import Any
 
-import click
 import pytest
 import typer
+from typer.core import TyperGroup
 
+from keepwarm.config import DEFAULT_PORT, Config, load
+from keepwarm.rules.codes import CODES
 from tests import readme
 
 REPOSITORY = Path(__file__).parent.parent
@@ -37,11 +40,11 @@ def commands() -> dict[str, set[str]]:
     from keepwarm.cli import app
 
     group = typer.main.get_command(app)
-    assert isinstance(group, click.Group)
+    assert isinstance(group, TyperGroup)
     return {name: long_options(command) for name, command in {"": group, **group.commands}.items()}
 
 
-def long_options(command: click.Command) -> set[str]:
+def long_options(command: Any) -> set[str]:
     options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
     return {option for option in options if option.startswith("--")} | {"--help"}
 
@@ -68,6 +71,29 @@ def test_every_keepwarm_line_of_the_readme_can_be_typed(page: str, commands: dic
 def test_the_readme_names_every_command(page: str, commands: dict[str, set[str]]) -> None:
     named = {readme.keepwarm_command(line)[0] for line in readme.command_lines(page) if line.startswith("keepwarm")}
     assert commands.keys() - named - {""} == set()
+
+
+def test_the_settings_of_the_readme_are_the_settings_there_are(page: str, tmp_path: Path) -> None:
+    (block,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "keepwarm.toml"
+    path.write_text(block, encoding="utf-8")
+    settings = load(path)
+    said = tomllib.loads(block)
+    for part in ("upstream", "rules", "ledger"):
+        fields = set(getattr(settings, part).__struct_fields__)
+        assert said[part].keys() <= fields
+    assert settings.port == DEFAULT_PORT
+    assert settings.host == Config().host
+
+
+def test_the_readme_lists_every_rule_that_mends(page: str) -> None:
+    rows = dict(re.findall(r"^\| ([A-Z]{3}\d{3}) \|.*\| (\w+) \|$", page, re.MULTILINE))
+    mending = {
+        code: rule.safety.name.lower()
+        for code, rule in CODES.items()
+        if code == "SEA001" or any((rule.system, rule.tools, rule.message, rule.turn))
+    }
+    assert rows == mending
 
 
 # The changelog, the Makefile
