@@ -59,6 +59,6 @@ def _fields(body: bytes) -> dict[str, Any]:
     if isinstance(value, dict):
         inner = value.get("error", value)
         if isinstance(inner, dict):
-            return inner
-        return {"message": inner if isinstance(inner, str) else value.get("detail", "")}
+            return {"message": inner.get("detail"), **inner}  # FastAPI's word, in front of vLLM and SGLang
+        return {"message": inner if isinstance(inner, str) else ""}
     return {}
