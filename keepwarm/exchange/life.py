@@ -68,26 +68,22 @@ class Life:
         story.stable = stable
         story.kind = self._kind(dict(stable.metadata))
         head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)
-        sent = Sent(story.call.id, stable.keys, head, parsed.options.model, sum(stable.sizes))
         choice = self._sit()
         outgoing = self._outgoing()
         passage = Passage(story, keeper.dialect, self._front, silent=keeper.manner.observe)
         if choice.slot is not None:
             yield from passage.take_slot(choice.slot)
             yield from self._hand_over(choice, outgoing, passage)
-        journal.sent(stable.lineage, sent)
         stable.lineage.count += 1
         story.sent_bytes = len(outgoing.body)
         yield from passage.run(outgoing)
         story.usage = passage.writer.usage.over(story.usage)
         if story.ending == "done":
-            answer = passage.writer.answer
-            journal.remember(stable.group, answer)
-            usage = story.usage
-            journal.sent(
-                stable.lineage,
-                replace(sent, prompt_tokens=usage.prompt_tokens, output_tokens=usage.output_tokens, answer=answer),
-            )
+            answer, usage = passage.writer.answer, story.usage
+            journal.answers.remember(stable.group, answer)
+            size, model = sum(stable.sizes), parsed.options.model
+            tokens = usage.prompt_tokens, usage.output_tokens
+            journal.sent(stable.lineage, Sent(story.call.id, stable.keys, head, model, size, *tokens, answer))
 
     def _kind(self, metadata: dict[str, str]) -> str:
         """main, subagent or side: from the client's own word, else from what it sends."""

@@ -19,8 +19,9 @@ from keepwarm.exchange.compare import difference
 from keepwarm.rules.api import FirstSeen, Fix
 from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook
-from keepwarm.session.journal import Facts, Journal, Lineage, Recollection
+from keepwarm.session.journal import Facts, Journal, Lineage
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, group_turns, shape_of
+from keepwarm.session.recall import Recollection
 from keepwarm.upstream.api import Dialect, Draft
 from keepwarm.wire.api import Front, Parsed
 
@@ -67,7 +68,7 @@ class Stabiliser:
         keys, spoken = _chain(facts, ranges)
         lineage = self._journal.lineage(self._journal.group(group_key), keys)
         before, shared = lineage.predecessor(keys)
-        memory = Recollection(self._journal, group_key)
+        memory = Recollection(self._journal.answers, group_key)
         turns: list[Standing] = []
         chunks: list[bytes] = []
         sizes: list[int] = []

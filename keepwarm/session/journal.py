@@ -1,4 +1,4 @@
-"""The journal: what went upstream for each turn of each conversation, and what the server generated.
+"""The journal: what went upstream for each turn of each conversation.
 
 It holds new content only: a turn's upstream text once, digests for what is repeated. It lives in memory,
 bounded in bytes; what has not been used longest goes first. It knows no clock and no socket: the shell owns
@@ -14,14 +14,14 @@ import msgspec
 from msgspec import structs
 
 from keepwarm.core import digest
-from keepwarm.core.answer import Answer
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing
+from keepwarm.session.recall import Answers
 
 DEFAULT_BYTES = 1024 * 1024 * 1024
 _KEPT_SENT = 8
 _KEPT_FACTS = 400_000
-_KEPT_ANSWERS = 20_000
-_ANSWER_BYTES = 64 * 1024 * 1024
+TURN_BYTES = 400
+"""What a turn weighs besides its text, so that turns of which the client's own bytes went are bounded too."""
 _SHARED = ("head", "system", "tools", "shown")
 """The large parts of a head, kept once however many conversations send them."""
 
@@ -62,17 +62,20 @@ class Lineage:
         """Bytes of upstream text it holds."""
         return sum(len(turn.chunk) for turn in self.standing.values())
 
+    def weight(self) -> int:
+        """Bytes that it counts for."""
+        return self.bytes() + TURN_BYTES * len(self.standing)
+
 
 class Group:
     """The conversations of one agent of one session with one shape."""
 
-    __slots__ = ("key", "lineages", "size")
+    __slots__ = ("key", "lineages")
 
     def __init__(self, key: GroupKey) -> None:
         self.key = key
         self.lineages: OrderedDict[bytes, Lineage] = OrderedDict()
-        """By the chain digest of the first turn."""
-        self.size = 0
+        """By the chain digest of the first turn, the one used longest ago first."""
 
     def find(self, keys: Sequence[bytes]) -> Lineage | None:
         """The lineage that these turns belong to; None when the conversation is new."""
@@ -85,11 +88,11 @@ class Journal:
     def __init__(self, limit: int = DEFAULT_BYTES) -> None:
         self._limit = limit
         self._size = 0
+        self._weight = 0
         self._facts: OrderedDict[bytes, Facts] = OrderedDict()
         self._groups: OrderedDict[GroupKey, Group] = OrderedDict()
-        self._calls: OrderedDict[str, Answer] = OrderedDict()
-        self._texts: OrderedDict[bytes, Answer] = OrderedDict()
-        self._answer_bytes = 0
+        self.answers = Answers()
+        """What the server generated."""
         self._heads: dict[bytes, HeadState] = {}
         self._main: OrderedDict[str, bytes] = OrderedDict()
 
@@ -131,7 +134,7 @@ class Journal:
         found = group.find(keys)
         if found is None:
             first = keys[0] if keys else b""
-            found = group.lineages[first] = Lineage(digest.chain(_packed(group.key), first).hex())
+            found = group.lineages[first] = Lineage(digest.chain(group.key.packed(), first).hex())
         group.lineages.move_to_end(keys[0] if keys else b"")
         return found
 
@@ -140,60 +143,24 @@ class Journal:
         for turn in turns:
             old = lineage.standing.get(turn.key)
             lineage.standing[turn.key] = turn
-            grown = len(turn.chunk) - (len(old.chunk) if old else 0)
-            group.size += grown
-            self._size += grown
+            self._size += len(turn.chunk) - (len(old.chunk) if old else 0)
+            self._weight += len(turn.chunk) + TURN_BYTES - (len(old.chunk) + TURN_BYTES if old else 0)
         if (known := self._heads.get(head.key)) is not None:
             same = {name: value for name in _SHARED if (value := getattr(known, name)) == getattr(head, name)}
             head = structs.replace(head, **same)
         self._heads[head.key] = head
         lineage.head = head
-        self._shrink(group)
+        if self._weight > self._limit:
+            self._shrink(lineage)
+        if len(self._heads) > 1024:
+            used = {one.head.key for one in self.lineages() if one.head is not None}
+            self._heads = {key: known for key, known in self._heads.items() if key in used}
         return head
 
     def sent(self, lineage: Lineage, sent: Sent) -> None:
-        """Note a request that went upstream (again, with its usage, when its answer is there)."""
-        tail = sent.keys[-1] if sent.keys else b""
-        rest = [
-            old
-            for old in lineage.requests
-            if old.record != sent.record and not (old.keys and sent.keys[: len(old.keys)] == old.keys)
-        ]
+        """Note a request that was answered. One that failed leaves nothing to go on from but what stood before it."""
+        rest = [old for old in lineage.requests if not (old.keys and sent.keys[: len(old.keys)] == old.keys)]
         lineage.requests = [sent, *rest][:_KEPT_SENT]
-        if tail and tail not in lineage.standing:  # its text was let go meanwhile
-            lineage.requests = rest
-
-    # What the server generated ------------------------------------------------------------------------
-
-    def remember(self, key: GroupKey, answer: Answer) -> None:
-        """Keep an answer, to be replayed when the client echoes it."""
-        for call in answer.calls:
-            self._calls[call.id] = answer
-        if not answer.calls and answer.text.strip():
-            self._texts[_text_key(key, answer.text)] = answer
-        self._answer_bytes += _weight(answer)
-        while self._answer_bytes > _ANSWER_BYTES or len(self._calls) > _KEPT_ANSWERS:
-            if not self._forget_one():
-                break
-
-    def by_call(self, call_id: str) -> Answer | None:
-        """The answer that held a tool call."""
-        return self._calls.get(call_id)
-
-    def by_text(self, key: GroupKey, text: str) -> Answer | None:
-        """The answer of this group whose text was this."""
-        return self._texts.get(_text_key(key, text))
-
-    def _forget_one(self) -> bool:
-        store: OrderedDict[str, Answer] | OrderedDict[bytes, Answer]
-        store = self._calls if len(self._calls) >= len(self._texts) else self._texts
-        if not store:
-            return False
-        _, answer = store.popitem(last=False)
-        for call in answer.calls:
-            self._calls.pop(call.id, None)
-        self._answer_bytes -= _weight(answer)
-        return True
 
     # Bounds -----------------------------------------------------------------------------------------
 
@@ -207,44 +174,17 @@ class Journal:
         for group in self._groups.values():
             yield from group.lineages.values()
 
-    def _shrink(self, current: Group) -> None:
-        """Let the conversations go that were used longest ago, but never the group at work."""
-        while self._size > self._limit and len(self._groups) > 1:
-            key, group = next(iter(self._groups.items()))
-            if group is current:
+    def _shrink(self, current: Lineage) -> None:
+        """Let the conversations go that were used longest ago, but never the one at work."""
+        for key, group in list(self._groups.items()):
+            for first, lineage in list(group.lineages.items()):
+                if self._weight <= self._limit:
+                    break
+                if lineage is not current:
+                    del group.lineages[first]
+                    self._size -= lineage.bytes()
+                    self._weight -= lineage.weight()
+            if self._weight <= self._limit:
                 break
-            del self._groups[key]
-            self._size -= group.size
-        if len(self._heads) > 1024:
-            used = {lineage.head.key for lineage in self.lineages() if lineage.head is not None}
-            self._heads = {key: head for key, head in self._heads.items() if key in used}
-
-
-class Recollection:
-    """What the server generated, as one conversation may ask for it."""
-
-    __slots__ = ("_journal", "_key")
-
-    def __init__(self, journal: Journal, key: GroupKey) -> None:
-        self._journal = journal
-        self._key = key
-
-    def by_call(self, call_id: str) -> Answer | None:
-        """The answer that held the tool call with this id."""
-        return self._journal.by_call(call_id)
-
-    def by_text(self, text: str) -> Answer | None:
-        """The answer whose text was this, white space at its ends aside."""
-        return self._journal.by_text(self._key, text)
-
-
-def _text_key(key: GroupKey, text: str) -> bytes:
-    return digest.chain(_packed(key), digest.of_text(text.strip()))
-
-
-def _packed(key: GroupKey) -> bytes:
-    return digest.of_text(key.session, key.agent) + key.shape
-
-
-def _weight(answer: Answer) -> int:
-    return len(answer.text) + len(answer.thinking) + sum(len(call.arguments) for call in answer.calls)
+            if not group.lineages:
+                del self._groups[key]

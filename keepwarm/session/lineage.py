@@ -31,6 +31,10 @@ class GroupKey(msgspec.Struct, frozen=True):
     """Digest of the opening of the system prompt and of whether there are tools: a title call shares session and
     agent with the main conversation but never this."""
 
+    def packed(self) -> bytes:
+        """All of it as bytes that no other key has."""
+        return digest.of_text(self.session, self.agent) + self.shape
+
 
 class HeadState(msgspec.Struct, frozen=True):
     """System and tools of a request as they went upstream."""

@@ -121,7 +121,7 @@ class Player:
         said = msgspec.json.decode(step.text)
         calls = tuple(Call(**call) for call in said.get("calls", ()))
         answer = Answer(said.get("text", ""), said.get("thinking", ""), said.get("signature", ""), calls, "end")
-        self._journal.remember(self._latest.group, answer)
+        self._journal.answers.remember(self._latest.group, answer)
 
     def _findings(self, step: Step) -> None:
         notes = [f"{note.code} {note.path}: {note.note}" for note in self._latest.notes if not note.standing]

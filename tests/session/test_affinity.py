@@ -1,0 +1,137 @@
+"""Seats: who keeps one, who gives one up, and what is done before it changes hands."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepwarm.session.affinity import KNOWN, SIDE, Choice, Guest, SeatTable, choose, leave, seats
+
+LINEAGES = "abcdefgh"
+
+
+def guest(lineage: str, kind: str = "main", session: str = "") -> Guest:
+    return Guest(lineage, session or f"session of {lineage}", kind)
+
+
+guests = st.builds(
+    guest, st.sampled_from(LINEAGES), st.sampled_from(["main", "subagent", SIDE]), st.sampled_from(["s1", "s2", ""])
+).map(lambda one: Guest(one.lineage + one.kind[0], one.session, one.kind))
+"""A lineage has one kind all its life."""
+
+
+def play(slots: int, row: list[Guest]) -> list[tuple[SeatTable, Guest, Choice]]:
+    """Each guest in turn, each gone before the next comes: (the table before, the guest, the choice)."""
+    table = seats(slots)
+    played = []
+    for one in row:
+        choice = choose(table, one)
+        played.append((table, one, choice))
+        table = leave(choice.table, choice.slot)
+    return played
+
+
+def tenant(one: Guest, slots: int) -> str:
+    return SIDE if one.kind == SIDE and slots > 1 else one.lineage
+
+
+@given(st.integers(1, 8), st.lists(guests, max_size=40))
+def test_with_a_slot_for_each_nobody_ever_loses_one(slots: int, row: list[Guest]) -> None:
+    seated: dict[str, int | None] = {}
+    kept = []
+    for one in row:
+        if tenant(one, slots) in seated or len(seated) < slots:
+            seated[tenant(one, slots)] = None
+            kept.append(one)
+    for _, one, choice in play(slots, kept):
+        mine = seated[tenant(one, slots)]
+        assert mine in (None, choice.slot)
+        assert choice.handover == "none"
+        seated[tenant(one, slots)] = choice.slot
+
+
+@given(st.integers(1, 6), st.lists(guests, max_size=40))
+def test_a_slot_that_changes_hands_is_always_prepared(slots: int, row: list[Guest]) -> None:
+    gone: set[str] = set()
+    for before, one, choice in play(slots, row):
+        assert choice.slot is not None
+        old = before.chairs[choice.slot].tenant
+        mine = tenant(one, slots)
+        if old in ("", mine):
+            assert choice.handover == "none"
+        else:
+            assert all(chair.tenant for chair in before.chairs), "an empty slot was there"
+            assert choice.handover == ("refill" if mine in gone else "clear")
+            gone.add(old)
+        gone.discard(mine)
+
+
+@given(st.integers(2, 6), st.lists(guests, max_size=40))
+def test_a_side_call_never_takes_a_conversations_slot_while_another_is_free(slots: int, row: list[Guest]) -> None:
+    for before, one, choice in play(slots, row):
+        if one.kind == SIDE and choice.slot is not None:
+            taken = before.chairs[choice.slot].tenant
+            if taken not in ("", SIDE):
+                assert all(chair.tenant not in ("", SIDE) for chair in before.chairs)
+
+
+@given(st.integers(2, 6), st.lists(guests, max_size=40))
+def test_a_main_conversation_is_the_last_that_its_own_session_drives_out(slots: int, row: list[Guest]) -> None:
+    for before, one, choice in play(slots, row):
+        assert choice.slot is not None
+        old = before.chairs[choice.slot]
+        mine = tenant(one, slots)
+        if old.tenant in ("", mine) or old.kind != "main" or one.kind == "main" or old.session != one.session != "":
+            continue
+        if old.session == one.session:
+            assert all(chair.kind == "main" and chair.session == one.session for chair in before.chairs)
+
+
+@given(st.integers(1, 6), st.lists(st.tuples(guests, st.booleans()), max_size=40))
+def test_whoever_is_at_work_is_left_in_peace_while_another_slot_is_idle(
+    slots: int, row: list[tuple[Guest, bool]]
+) -> None:
+    table = seats(slots)
+    for one, stays in row:
+        choice = choose(table, one)
+        assert choice.slot is not None
+        taken = table.chairs[choice.slot]
+        if taken.busy and taken.tenant != tenant(one, slots):
+            assert table.busy() == slots
+        table = choice.table if stays else leave(choice.table, choice.slot)
+
+
+def test_the_one_used_longest_ago_goes_first() -> None:
+    (*_, last) = play(3, [guest(name) for name in "abcabad"])
+    assert last[0].chairs[last[2].slot or 0].tenant == "c"
+
+
+def test_one_slot_is_shared_by_all_and_side_calls_have_no_seat_of_their_own() -> None:
+    main, side = guest("a"), guest("t", SIDE)
+    choices = [choice for _, _, choice in play(1, [main, side, main])]
+    assert [choice.slot for choice in choices] == [0, 0, 0]
+    assert [choice.handover for choice in choices] == ["none", "clear", "refill"]
+
+
+def test_a_server_without_slots_chooses_itself() -> None:
+    choice = choose(seats(0), guest("a"))
+    assert (choice.slot, choice.handover) == (None, "none")
+    assert leave(choice.table, None) == choice.table
+
+
+def test_leaving_twice_is_not_two_requests_less() -> None:
+    table = choose(choose(seats(1), guest("a")).table, guest("a")).table
+    assert table.busy() == 1
+    for busy in (1, 0, 0):
+        table = leave(table, 0)
+        assert table.busy() == busy
+
+
+def test_what_is_remembered_of_those_without_a_seat_is_bounded() -> None:
+    table = seats(1)
+    for number in range(KNOWN + 50):
+        table = leave(choose(table, guest(str(number))).table, 0)
+    assert len(table.known) == KNOWN
+    assert table.known[-1] == str(KNOWN + 48)
+    assert choose(table, guest("0")).handover == "clear"
+    assert choose(table, guest(str(KNOWN))).handover == "refill"
