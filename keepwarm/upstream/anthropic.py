@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from keepwarm.codec.splice import Patch, elements, members, splice, without
+from keepwarm.codec.splice import Patch, Span, elements, members, splice, without
 from keepwarm.core.events import Failed
 from keepwarm.core.prompt import Block, Message, SystemBlock, Text, Thinking, Tool, ToolResult, ToolUse, Turn
 from keepwarm.upstream import failures
@@ -60,7 +60,7 @@ class Anthropic(msgspec.Struct, frozen=True):
         if self.model:
             patches.append(Patch(*spans["model"], _encode(self.model)))
         if any(draft.chunks):
-            patches += _turn_patches(draft)
+            patches += _turn_patches(draft, spans["messages"])
         return Outgoing(PATH, splice(draft.body, patches), draft.headers)
 
     def reader(self, stream: bool) -> AnthropicReader:
@@ -72,8 +72,7 @@ class Anthropic(msgspec.Struct, frozen=True):
         return failures.failure(status, headers, body)
 
 
-def _turn_patches(draft: Draft) -> list[Patch]:
-    container = members(draft.body)["messages"]
+def _turn_patches(draft: Draft, container: Span) -> list[Patch]:
     spans = elements(draft.body, container)
     gone: list[int] = []
     patches: list[Patch] = []

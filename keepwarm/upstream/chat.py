@@ -195,9 +195,20 @@ def pair(name: str, value: object) -> bytes:
 
 
 def body(parts: Iterable[bytes], system: bytes, tools: bytes, chunks: Iterable[bytes]) -> bytes:
-    """The whole body: members, then tools, then messages. What stands is joined, not written again."""
-    rows = list(parts)
+    """The whole body: members, then tools, then messages. What stands is joined, not written again.
+
+    In one go: a long conversation is megabytes, and to copy it costs more than all that is decided about it.
+    """
+    pieces: list[bytes] = [b"{"]
+    for part in parts:
+        pieces += (part, b",")
     if tools:
-        rows.append(b'"tools":[' + tools + b"]")
-    rows.append(b'"messages":[' + b",".join(filter(None, (system, *chunks))) + b"]")
-    return b"{" + b",".join(rows) + b"}"
+        pieces += (b'"tools":[', tools, b"],")
+    pieces.append(b'"messages":[')
+    for message in (system, *chunks):
+        if message:
+            pieces += (message, b",")
+    if pieces[-1] == b",":
+        pieces.pop()
+    pieces.append(b"]}")
+    return b"".join(pieces)
