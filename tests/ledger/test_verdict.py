@@ -1,0 +1,195 @@
+"""The verdict on one request: what could be reused, what was, and whose fault the difference is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from keepwarm.core.diff import Difference
+from keepwarm.core.events import Usage
+from keepwarm.ledger.records import Place, Verdict
+from keepwarm.ledger.verdict import SLACK, Predecessor, judge
+
+NONE: Final = Difference("none")
+HEADER: Final = Difference(
+    "system",
+    "/system/0/text",
+    "system[0]",
+    "x-anthropic-billing-header: cch=0a1b2;",
+    "x-anthropic-billing-header: cch=9f8e7;",
+    32,
+    "changed",
+)
+BEFORE: Final = Predecessor(prompt_tokens=10_000, output_tokens=200, share=1.0, replayed=True)
+PARTED: Final = replace(BEFORE, share=0.01)
+
+
+def usage(cached: int | None, prompt: int | None = 10_500) -> Usage:
+    return Usage(prompt, cached, 50)
+
+
+def gist(verdict: Verdict) -> tuple[str, str, str, int]:
+    return verdict.outcome, verdict.blame, verdict.grade, verdict.lost
+
+
+# The first of its conversation
+
+
+@pytest.mark.parametrize(("cached", "grade"), [(0, "counted"), (4_000, "counted"), (None, "unknown")])
+def test_the_first_request_blames_nobody(cached: int | None, grade: str) -> None:
+    verdict = judge(usage(cached), None, NONE)
+    assert gist(verdict) == ("first", "nobody", grade, 0)
+    assert (verdict.expected, verdict.actual) == (0, cached)
+    assert ("4,000 tokens of it from others" in verdict.sentence) == (cached == 4_000)
+
+
+# Nothing was changed
+
+
+@pytest.mark.parametrize("cached", [10_200, 10_200 - SLACK, 10_400])
+def test_all_that_was_there_was_reused(cached: int) -> None:
+    verdict = judge(usage(cached), BEFORE, NONE)
+    assert gist(verdict) == ("hit", "nobody", "counted", 0)
+    assert verdict.expected == 10_200
+    assert verdict.causes == ()
+
+
+def test_the_server_dropped_what_it_had() -> None:
+    verdict = judge(usage(4_000), BEFORE, NONE)
+    assert gist(verdict) == ("partial", "server", "counted", 6_200)
+    assert verdict.causes == ("SRV001",)
+    assert "10,200" in verdict.sentence
+    assert "4,000" in verdict.sentence
+    assert judge(usage(0), BEFORE, NONE).outcome == "miss"
+    assert judge(usage(1_019), BEFORE, NONE).outcome == "miss"
+    assert judge(usage(1_020), BEFORE, NONE).outcome == "partial"
+
+
+def test_the_slot_was_used_by_another() -> None:
+    verdict = judge(usage(0), BEFORE, NONE, moved="a title call sat in it")
+    assert gist(verdict) == ("miss", "seat", "counted", 10_200)
+    assert verdict.causes == ("SEA001",)
+    assert "a title call sat in it" in verdict.sentence
+
+
+def test_the_answer_before_reads_another_way_than_it_was_generated() -> None:
+    verdict = judge(usage(10_010), BEFORE, NONE)
+    assert gist(verdict) == ("partial", "server", "counted", 190)
+    assert verdict.causes == ()
+    assert "the answer before it was not" in verdict.sentence
+
+
+def test_a_prompt_cannot_be_reused_beyond_its_end() -> None:
+    """A retry of the same prompt: the answer that was generated behind it is not part of it."""
+    verdict = judge(usage(9_999, prompt=10_000), BEFORE, NONE)
+    assert gist(verdict) == ("hit", "nobody", "counted", 0)
+    assert verdict.expected == 10_000
+
+
+def test_an_answer_that_does_not_stand_is_not_expected() -> None:
+    verdict = judge(usage(10_000), replace(BEFORE, replayed=False, output_tokens=0), NONE)
+    assert gist(verdict) == ("hit", "nobody", "counted", 0)
+    assert verdict.expected == 10_000
+
+
+# Something was changed
+
+
+def test_the_client_changed_the_head() -> None:
+    verdict = judge(usage(90), PARTED, HEADER, ("VOL001",))
+    assert gist(verdict) == ("miss", "client", "estimated", 10_110)
+    assert verdict.causes == ("VOL001",)
+    assert verdict.place == Place("/system/0/text", 32, "system[0]", "xxxxxx: xxx=0x0x0;", "xxxxxx: xxx=0x0x0;")
+    assert verdict.sentence == (
+        "The client changed system[0], 32 characters in (VOL001): 10,110 tokens behind it were processed again."
+    )
+
+
+def test_a_change_at_the_beginning_of_a_place_says_no_number() -> None:
+    verdict = judge(usage(5_000), replace(BEFORE, share=0.5), Difference("turn", "/messages/7", "messages[7] (user)"))
+    assert verdict.sentence.startswith("The client changed messages[7] (user): ")
+    assert verdict.outcome == "partial"
+
+
+def test_a_change_that_cost_nothing_is_a_hit() -> None:
+    """The cache may hold another branch of the conversation."""
+    assert gist(judge(usage(10_200), PARTED, HEADER, ("VOL001",))) == ("hit", "nobody", "estimated", 0)
+
+
+def test_both_changed_and_dropped_is_the_servers_with_the_change_named_behind() -> None:
+    verdict = judge(usage(0), replace(BEFORE, share=0.9), HEADER, ("VOL001",))
+    assert (verdict.outcome, verdict.blame, verdict.lost) == ("miss", "server", 10_200)
+    assert verdict.causes == ("SRV001", "VOL001")
+    assert verdict.expected == 9_000
+
+
+def test_an_estimate_may_be_off_by_a_tenth() -> None:
+    share = replace(BEFORE, share=0.5)
+    assert judge(usage(5_000 - 1_020), share, HEADER).blame == "client"
+    assert judge(usage(5_000 - 1_021), share, HEADER).blame == "server"
+
+
+def test_a_rewind_is_no_loss() -> None:
+    verdict = judge(usage(4_990, prompt=5_200), replace(BEFORE, share=0.5), NONE)
+    assert gist(verdict)[:3] == ("hit", "nobody", "estimated")
+    assert "went back to an earlier turn" in verdict.sentence
+
+
+# Not reported is not zero
+
+
+def test_a_server_that_reports_nothing_gets_no_verdict() -> None:
+    verdict = judge(usage(None), BEFORE, NONE)
+    assert gist(verdict) == ("unknown", "nobody", "unknown", 0)
+    assert verdict.actual is None
+    assert "does not report" in verdict.sentence
+
+
+def test_a_change_is_named_even_where_nothing_is_reported() -> None:
+    verdict = judge(usage(None), PARTED, HEADER, ("VOL001",))
+    assert gist(verdict) == ("unknown", "client", "unknown", 0)
+    assert verdict.causes == ("VOL001",)
+    assert "system[0], 32 characters in (VOL001)" in verdict.sentence
+
+
+def test_without_the_size_of_the_prompt_before_nothing_can_be_expected() -> None:
+    verdict = judge(usage(700), Predecessor(None, None, 1.0, replayed=False), NONE)
+    assert gist(verdict) == ("unknown", "nobody", "unknown", 0)
+    assert (verdict.expected, verdict.actual) == (None, 700)
+    assert "700 tokens" in verdict.sentence
+
+
+_tokens = st.none() | st.integers(0, 50_000)
+_predecessors = st.none() | st.builds(Predecessor, _tokens, _tokens, st.floats(0, 1), st.booleans())
+
+
+@given(
+    st.builds(Usage, _tokens, _tokens, _tokens),
+    _predecessors,
+    st.sampled_from((NONE, HEADER, replace(HEADER, what="", offset=0))),
+    st.sampled_from(((), ("VOL001",))),
+    st.sampled_from(("", "another sat there")),
+)
+def test_every_verdict_is_sound(
+    used: Usage, before: Predecessor | None, difference: Difference, causes: tuple[str, ...], moved: str
+) -> None:
+    verdict = judge(used, before, difference, causes, moved=moved)
+    assert verdict.sentence.endswith(".")
+    assert verdict.actual == used.cached_tokens
+    assert verdict.lost >= 0
+    assert (verdict.lost > 0) == (verdict.outcome in ("partial", "miss"))
+    if verdict.outcome in ("hit", "first"):
+        assert (verdict.blame, verdict.causes, verdict.place) == ("nobody", (), None)
+    if verdict.actual is None:
+        assert verdict.grade == "unknown"
+        assert verdict.outcome in ("unknown", "first")
+    if verdict.blame == "client":
+        assert difference.where != "none"
+    if verdict.blame == "seat":
+        assert moved
+    if verdict.expected is not None and used.prompt_tokens is not None:
+        assert verdict.expected <= used.prompt_tokens
