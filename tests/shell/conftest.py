@@ -1,0 +1,55 @@
+"""A real gateway on a real socket, in front of whatever a test puts behind it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from keepwarm.config import Config, override
+from keepwarm.shell.app import Gateway, start_gateway
+from tests.shell.stub import Respond, Stub, hello, running
+from tests.testing.conftest import engine_for, model
+
+__all__ = ["engine_for", "model"]
+
+OpenGateway = Callable[..., Awaitable[Gateway]]
+OpenStub = Callable[..., Awaitable[Stub]]
+
+
+@pytest.fixture
+async def open_gateway(tmp_path: Path) -> AsyncIterator[OpenGateway]:
+    """await open_gateway(url, key="..", ledger__record=True): a running gateway, stopped when the test ends."""
+    opened: list[Gateway] = []
+
+    async def start(upstream: str, **settings: Any) -> Gateway:
+        settings.setdefault("ledger__path", str(tmp_path / "ledger.sqlite"))
+        gateway = await start_gateway(override(Config(), upstream__url=upstream, port=0, **settings))
+        opened.append(gateway)
+        return gateway
+
+    yield start
+    for gateway in opened:
+        await gateway.stop()
+
+
+@pytest.fixture
+async def open_stub() -> AsyncIterator[OpenStub]:
+    """await open_stub(respond, slots=2): a stub server, stopped when the test ends."""
+    async with AsyncExitStack() as stack:
+
+        async def start(respond: Respond = hello, **options: Any) -> Stub:
+            return await stack.enter_async_context(running(Stub(respond, **options)))
+
+        yield start
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client without time-outs of its own."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), read_bufsize=1 << 22) as session:
+        yield session
