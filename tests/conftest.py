@@ -20,6 +20,10 @@ hypothesis.settings.load_profile("keepwarm")
 
 REPOSITORY = Path(__file__).parent.parent
 
+# Prints what the clients cost when the tests have ended. It stands here because with pytest-xdist the process that
+# prints loads no folder's own conftest.
+pytest_plugins = ["tests.clients.summary"]
+
 _CALLERS_OWN = ("ANTHROPIC_", "CLAUDE", "OPENAI_", "KEEPWARM_", "XDG_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 # Says where things are, not how keepwarm behaves.

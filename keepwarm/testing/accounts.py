@@ -107,8 +107,9 @@ def conversation_name(body: Mapping[str, Any]) -> str:
     It is the script marker in the first user message, or else that message's words; a request without tools is no
     part of a conversation that has them, whatever it quotes.
     """
-    messages = body.get("messages") or []
-    first = next((message for message in messages if message.get("role") == "user"), {})
+    messages: list[dict[str, Any]] = body.get("messages") or []
+    nothing: dict[str, Any] = {}
+    first = next((message for message in messages if message.get("role") == "user"), nothing)
     words = content_text(first.get("content"))
     found = _MARKER.search(words)
     name = found[1] if found else " ".join(words.split())
