@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hmac
 import logging
+import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, ParamSpec
 
 from aiohttp import web
 
@@ -16,7 +18,6 @@ from keepwarm.config import Config, check
 from keepwarm.core.events import Failed, Progress
 from keepwarm.engine.llama import Engine
 from keepwarm.errors import ConfigError
-from keepwarm.exchange.headers import JSON
 from keepwarm.exchange.keeper import Call, Keeper, Manner
 from keepwarm.exchange.life import Life, refusal
 from keepwarm.ledger.records import Record, Recording
@@ -34,6 +35,7 @@ from keepwarm.wire.fronts import FRONTS
 log = logging.getLogger("keepwarm")
 DRAIN_SECONDS: Final = 30.0
 Watcher = Callable[[Record], None]
+P = ParamSpec("P")
 
 
 class Gateway:
@@ -73,13 +75,11 @@ class Gateway:
         """Put a record into the ledger and show it to whoever watches."""
         if self.ledger is not None:
             self.ledger.put(record, recording)
-        for watch in self.watchers:
-            watch(record)
+        _show(self.watchers, record)
 
     def tell(self, call: str, progress: Progress) -> None:
         """Show how far a long prefill has come to whoever watches."""
-        for watch in self.progress:
-            watch(call, progress)
+        _show(self.progress, call, progress)
 
     def application(self) -> web.Application:
         """The routes."""
@@ -92,20 +92,11 @@ class Gateway:
     def _serve(self, front: Front) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
             came = time.perf_counter()
-            call_id = secrets.token_hex(12)
-            try:
-                body = await request.read()
-            except web.HTTPRequestEntityTooLarge:
-                limit = self.config.max_body // (1024 * 1024)
-                failed = Failed(413, f"the request is over {limit} MiB", "too_large")
-                return _response(front, failed, call_id)
+            body = await request.read()
             keeper = await self.keeper()
             if keeper is None:
-                where = self.upstream.url
-                failed = Failed(502, f"no model server answers at {where}: start it, or name another with --upstream")
-                return _response(front, failed, call_id)
-            headers = {name.lower(): value for name, value in request.headers.items()}
-            call = Call(call_id, time.time(), headers, body, request.query_string)
+                raise side_doors.nobody(self)
+            call = Call(secrets.token_hex(12), time.time(), request[side_doors.HEADERS], body, request.query_string)
             return await Drive(Life(call, keeper, front), request, self.upstream, self.write, self.tell, came).run(
                 front
             )
@@ -116,20 +107,22 @@ class Gateway:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Whoever has to show a key shows it; a path that is not served is named in the protocol's own error."""
+        """Whoever has to show a key shows it; what aiohttp refuses is refused in the protocol's own words."""
         front = FRONTS["anthropic"]
+        # A header that is there twice is one list (RFC 9110, 5.3): `anthropic-beta` may be.
+        headers = {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
         if self.config.key:
-            shown = request.headers.get("x-api-key") or request.headers.get("authorization", "").removeprefix("Bearer ")
-            if not hmac.compare_digest(shown.encode(), self.config.key.encode()):
+            shown = _shown(headers, self.config.key)
+            if shown is None:
                 failed = Failed(401, "this gateway wants its key: put it where the agent's API key goes", "auth")
-                return _response(front, failed, "")
+                return _response(front, failed)
+            # It opens this door, and the model server has no business with it.
+            del headers[shown]
+        request[side_doors.HEADERS] = headers
         try:
             return await handler(request)
         except web.HTTPException as error:
-            if error.status in (404, 405):
-                failed = Failed(error.status, f"keepwarm does not serve {request.method} {request.path}", "not_found")
-                return _response(front, failed, "")
-            raise
+            return _response(front, _refused(error, request, self.config.max_body))
 
     async def start(self) -> None:
         """Listen."""
@@ -142,9 +135,11 @@ class Gateway:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
-            raise ConfigError(
-                f"port {self.config.port} on {self.config.host} is taken ({error.strerror}): choose another with --port"
-            ) from error
+            host, port = self.config.host, self.config.port
+            if error.errno == errno.EADDRINUSE:
+                raise ConfigError(f"port {port} on {host} is taken: choose another with --port") from error
+            reason = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+            raise ConfigError(f"cannot listen on {host}, port {port} ({reason}): choose with --host, --port") from error
         port = self._runner.addresses[0][1]
         host = self.config.host if ":" not in self.config.host else f"[{self.config.host}]"
         self.url = f"http://{host}:{port}"
@@ -179,6 +174,33 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
     return gateway
 
 
-def _response(front: Front, failed: Failed, call_id: str) -> web.Response:
-    reply = refusal(front, failed, call_id)
-    return web.Response(status=reply.status, headers=dict(reply.headers or JSON), body=reply.body)
+def _show(watchers: list[Callable[P, None]], *args: P.args, **kwargs: P.kwargs) -> None:
+    for watch in tuple(watchers):
+        try:
+            watch(*args, **kwargs)
+        except Exception:  # the log learns of it: a terminal that is closed must not break the answer
+            log.exception("%r watches no more: it failed", watch)
+            watchers.remove(watch)
+
+
+def _shown(headers: Mapping[str, str], key: str) -> str | None:
+    """The header that shows `key`; None when none does."""
+    for name, prefix in (("x-api-key", ""), ("authorization", "Bearer ")):
+        shown = headers.get(name, "").removeprefix(prefix)
+        # Bytes that are no UTF-8 arrive as surrogates.
+        if hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), key.encode()):
+            return name
+    return None
+
+
+def _refused(error: web.HTTPException, request: web.Request, max_body: int) -> Failed:
+    if error.status == 413:
+        return Failed(413, f"the request is over {max_body // (1024 * 1024)} MiB", "too_large")
+    if error.status in (404, 405):
+        return Failed(error.status, f"keepwarm does not serve {request.method} {request.path}", "not_found")
+    return Failed(error.status, error.text or error.reason, "bad_request" if error.status < 500 else "server")
+
+
+def _response(front: Front, failed: Failed) -> web.Response:
+    reply = refusal(front, failed, "")
+    return web.Response(status=reply.status, headers=dict(reply.headers), body=reply.body)

@@ -99,7 +99,7 @@ class Upstream:
         if first_party:
             return Traits("anthropic", first_party=True)
         status, body = await self.ask(Outgoing("/props", b"", method="GET"))
-        if status == 0:
+        if status == 0 or status == 503:  # llama.cpp says 503 while it loads its model
             return None
         said = llamacpp.traits(body) if status == 200 else None
         if self._kind:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import msgspec
 from aiohttp import web
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from keepwarm.exchange.keeper import Keeper
     from keepwarm.shell.app import Gateway
 
+HEADERS = web.RequestKey("headers", Mapping[str, str])
+"""A request's headers, names in lower case, without the gateway's own key."""
 BYTES_PER_TOKEN = 3.6
 """For servers that cannot count: what code and English come to with the tokenizers of 2025 and 2026."""
 
@@ -36,6 +40,13 @@ def add(application: web.Application, gateway: Gateway) -> None:
     application.router.add_get("/v1/models/{name:.+}", doors.model)
     application.router.add_post("/v1/messages/count_tokens", doors.count)
     application.router.add_route("*", "/{path:.*}", doors.pass_through)
+
+
+def nobody(gateway: Gateway) -> web.HTTPBadGateway:
+    """What is raised where no model server can answer."""
+    where = gateway.upstream.url
+    said = f"no model server answers at {where}, or it still loads: start it, or name another with --upstream"
+    return web.HTTPBadGateway(text=said)
 
 
 class _Doors:
@@ -89,10 +100,15 @@ class _Doors:
         keeper = await self._gateway.keeper()
         if keeper is None or not keeper.dialect.same_protocol:
             raise web.HTTPNotFound
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        onwards = onward(headers, (), same_protocol=True)
+        onwards = onward(request[HEADERS], (), same_protocol=True)
         outgoing = Outgoing(request.path_qs, await request.read(), onwards, request.method)
-        async with await self._gateway.upstream.begin(outgoing) as answer:
+        upstream = self._gateway.upstream
+        try:
+            begun = await upstream.begin(outgoing)
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            upstream.forget()
+            raise nobody(self._gateway) from error
+        async with begun as answer:
             said = {name.lower(): value for name, value in answer.headers.items()}
             response = web.StreamResponse(status=answer.status, headers=dict(back(said)))
             await response.prepare(request)
