@@ -43,12 +43,14 @@ async def hello(request: web.Request, seen: Seen) -> web.StreamResponse:
     return await say(request, seen, Answer("Hello there."))
 
 
-async def say(request: web.Request, seen: Seen, answer: Answer) -> web.StreamResponse:
-    """`answer` in llama.cpp's shape."""
+async def say(request: web.Request, seen: Seen, answer: Answer, *, progress: bool = False) -> web.StreamResponse:
+    """`answer` in llama.cpp's shape, behind a word on the prefill if `progress`."""
     calls = tuple(f"call_{number}" for number in range(len(answer.tool_calls)))
     if not seen.json.get("stream"):
         return web.Response(body=SHAPE.whole(answer, calls, COUNTS), content_type="application/json")
     response = await begin(request)
+    if progress:
+        await response.write(SHAPE.progress({"total": 42, "cache": 30, "processed": 36, "time_ms": 1}))
     await response.write(SHAPE.role())
     for chunk in SHAPE.deltas(answer, calls):
         await response.write(chunk)

@@ -1,41 +1,315 @@
-"""The gateway's front door: limits, keys, refusals, and the routes."""
+"""The gateway's front door: limits, keys, what cannot be read, and a server that is not there."""
 
 from __future__ import annotations
 
+import asyncio
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
 import aiohttp
 import pytest
+from aiohttp import web
 
+from keepwarm.config import Config, override
+from keepwarm.core.events import Progress
+from keepwarm.errors import ConfigError, LedgerError
+from keepwarm.ledger.query import Query
+from keepwarm.ledger.records import Record
+from keepwarm.shell.app import start_gateway
+from keepwarm.testing.answers import Answer
 from tests.shell.conftest import OpenGateway, OpenStub
-from tests.shell.stub import message_body
+from tests.shell.stub import Seen, message_body, say
+
+MIB = 1024 * 1024
+
+
+async def post(http: aiohttp.ClientSession, url: str, body: bytes, **headers: str) -> tuple[int, Any]:
+    """(status, parsed answer) of a message; whatever is no JSON fails here."""
+    async with http.post(url + "/v1/messages", data=body, headers=headers) as answer:
+        assert answer.content_type == "application/json"
+        return answer.status, json.loads(await answer.read())
+
+
+def error_of(said: Any) -> tuple[str, str]:
+    """(type, message) of an error in the protocol's shape."""
+    assert said["type"] == "error"
+    return said["error"]["type"], said["error"]["message"]
 
 
 async def test_a_message_is_answered(
     open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
 ) -> None:
-    stub = await open_stub()
-    gateway = await open_gateway(stub.url)
-    async with http.post(gateway.url + "/v1/messages", data=message_body()) as answer:
-        said = await answer.json()
-        assert answer.status == 200
+    gateway = await open_gateway((await open_stub()).url)
+    status, said = await post(http, gateway.url, message_body())
+    assert status == 200
     assert said["content"] == [{"type": "text", "text": "Hello there."}]
     assert said["usage"]["cache_read_input_tokens"] == 30
     assert said["usage"]["input_tokens"] == 12
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
 @pytest.mark.parametrize("over", [0, 1])
 async def test_a_body_is_limited_to_the_byte(
-    over: int, open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
+    path: str, over: int, open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
 ) -> None:
     stub = await open_stub()
-    limit = 2 * 1024 * 1024
-    gateway = await open_gateway(stub.url, max_body=limit)
-    body = message_body()
-    body += b" " * (limit + over - len(body))
-    async with http.post(gateway.url + "/v1/messages", data=body) as answer:
-        said = await answer.json()
+    gateway = await open_gateway(stub.url, max_body=2 * MIB)
+    body = message_body().ljust(2 * MIB + over)
+    async with http.post(gateway.url + path, data=body) as answer:
+        said = json.loads(await answer.read())
         assert answer.status == (413 if over else 200)
     if over:
-        assert said["type"] == "error"
-        assert said["error"]["type"] == "request_too_large"
-        assert "2 MiB" in said["error"]["message"]
-    assert len(stub.seen) == 1 - over
+        kind, message = error_of(said)
+        assert kind == "request_too_large"
+        assert "2 MiB" in message
+        assert stub.seen == []
+
+
+async def test_a_body_of_64_mib_goes_through(
+    open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    stub = await open_stub()
+    gateway = await open_gateway(stub.url)
+    body = message_body("x" * (64 * MIB - len(message_body(""))))
+    assert len(body) == 64 * MIB
+    assert (await post(http, gateway.url, body))[0] == 200
+    assert stub.seen[0].json["messages"][0]["content"].count("x") > 63 * MIB
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "not valid JSON"),
+        (b'{"model": "local", "messages": [', "not valid JSON"),
+        (b"\xff\xfe", "not valid JSON"),
+        (b'{"a":' * 100_000, "nested"),
+        (b"[]", "valid dictionary"),
+        (message_body(messages="none"), "messages: Input should be a valid list"),
+        (message_body(messages=[{"content": "hi"}]), "messages.0.role: Field required"),
+        (message_body(messages=[{"role": "user", "content": 7}]), "messages.0.content"),
+        (message_body(system=3), "system"),
+        (message_body(tools="all"), "tools: Input should be a valid list"),
+        (message_body(stream="yes"), "stream: Input should be a valid boolean"),
+    ],
+)
+async def test_what_cannot_be_read_is_refused_in_the_protocols_words(
+    body: bytes, words: str, open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    stub = await open_stub()
+    gateway = await open_gateway(stub.url)
+    status, said = await post(http, gateway.url, body)
+    kind, message = error_of(said)
+    assert (status, kind) == (400, "invalid_request_error")
+    assert words in message
+    assert stub.seen == []
+    assert (await post(http, gateway.url, message_body()))[0] == 200
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/v1/messages"), ("POST", "/v1/embeddings"), ("PUT", "/x/y")])
+async def test_a_path_that_is_not_served_is_named(
+    method: str, path: str, open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    gateway = await open_gateway((await open_stub()).url)
+    async with http.request(method, gateway.url + path) as answer:
+        kind, message = error_of(json.loads(await answer.read()))
+        assert answer.status == 404
+    assert kind == "not_found_error"
+    assert f"{method} {path}" in message
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_server_that_is_not_there_is_said_with_what_to_do(
+    stream: bool, free_port: int, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    gateway = await open_gateway(f"http://127.0.0.1:{free_port}")
+    status, said = await post(http, gateway.url, message_body(stream=stream))
+    kind, message = error_of(said)
+    assert (status, kind) == (502, "api_error")
+    assert f"http://127.0.0.1:{free_port}" in message
+    assert "start it, or name another with --upstream" in message
+
+
+async def test_a_server_that_still_loads_its_model_is_asked_again(
+    open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    stub = await open_stub(slots=2)
+    stub.props_status = 503
+    gateway = await open_gateway(stub.url)
+    status, said = await post(http, gateway.url, message_body())
+    assert (status, error_of(said)[0]) == (502, "api_error")
+    stub.props_status = 200
+    assert (await post(http, gateway.url, message_body()))[0] == 200
+    assert stub.seen[0].json["id_slot"] in (0, 1)
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-api-key": "wrong"}, {"authorization": "Bearer wrong"}])
+async def test_whoever_shows_no_key_is_refused(
+    headers: dict[str, str], open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    stub = await open_stub()
+    gateway = await open_gateway(stub.url, key="the gateway's")
+    for path in ("/v1/messages", "/v1/models", "/nowhere"):
+        async with http.post(gateway.url + path, data=message_body(), headers=headers) as answer:
+            kind, message = error_of(json.loads(await answer.read()))
+            assert (answer.status, kind) == (401, "authentication_error")
+            assert "key" in message
+            assert "the gateway's" not in message
+    assert stub.seen == []
+
+
+async def test_a_key_that_is_no_text_is_refused(open_stub: OpenStub, open_gateway: OpenGateway) -> None:
+    gateway = await open_gateway((await open_stub()).url, key="k")
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(gateway.url.rsplit(":", 1)[1]))
+    writer.write(b"GET /v1/models HTTP/1.1\r\nhost: here\r\nx-api-key: \xe4\xff\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 401")
+    writer.close()
+
+
+@pytest.mark.parametrize("headers", [{"x-api-key": "the gateway's"}, {"authorization": "Bearer the gateway's"}])
+@pytest.mark.parametrize("own", ["", "the server's"])
+async def test_the_gateways_key_stays_here(
+    headers: dict[str, str], own: str, open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    stub = await open_stub()
+    gateway = await open_gateway(stub.url, key="the gateway's", upstream__key=own)
+    assert (await post(http, gateway.url, message_body(), **headers))[0] == 200
+    assert "x-api-key" not in stub.seen[0].headers
+    assert stub.seen[0].headers.get("authorization", "") == (f"Bearer {own}" if own else "")
+
+
+async def test_without_a_key_the_clients_own_goes_on(
+    open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    stub = await open_stub()
+    gateway = await open_gateway(stub.url)
+    await post(http, gateway.url, message_body(), **{"x-api-key": "mine"})
+    assert stub.seen[0].headers["authorization"] == "Bearer mine"
+
+
+async def test_a_server_of_the_clients_protocol_gets_its_bytes_and_headers(
+    open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    async def echo(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return web.json_response({"type": "message", "content": []}, headers={"x-theirs": "kept"})
+
+    stub = await open_stub(echo, path="/v1/messages")
+    stub.props = None
+    gateway = await open_gateway(stub.url, upstream__kind="anthropic")
+    body = b'{ "model":"x",  "max_tokens": 1e2, "messages":[{"content":"h\\u0065y","role":"user"}], "new": {} }'
+    sent = [("x-api-key", "mine"), ("anthropic-beta", "one"), ("anthropic-beta", "two"), ("user-agent", "an agent/1.0")]
+    async with http.post(gateway.url + "/v1/messages?beta=true", data=body, headers=sent) as answer:
+        assert answer.headers["x-theirs"] == "kept"
+        assert await answer.json() == {"type": "message", "content": []}
+    (seen,) = stub.seen
+    assert seen.body == body
+    assert seen.path == "/v1/messages?beta=true"
+    assert seen.headers["anthropic-beta"] == "one, two"
+    assert (seen.headers["x-api-key"], seen.headers["user-agent"]) == ("mine", "an agent/1.0")
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
+async def test_a_host_that_others_can_reach_needs_a_key(host: str) -> None:
+    with pytest.raises(ConfigError, match="set a key that clients must show"):
+        await start_gateway(override(Config(), upstream__url="http://127.0.0.1:1", host=host, port=0))
+
+
+async def test_with_a_key_it_listens_for_others(
+    open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    gateway = await open_gateway((await open_stub()).url, host="0.0.0.0", key="k")
+    port = gateway.url.rsplit(":", 1)[1]
+    assert (await post(http, f"http://127.0.0.1:{port}", message_body(), **{"x-api-key": "k"}))[0] == 200
+
+
+async def test_a_port_that_is_taken_is_said(open_stub: OpenStub, open_gateway: OpenGateway) -> None:
+    stub = await open_stub()
+    port = int(stub.url.rsplit(":", 1)[1])
+    with pytest.raises(ConfigError, match=rf"port {port} on 127\.0\.0\.1 is taken: .*--port"):
+        await start_gateway(override(Config(), upstream__url=stub.url, port=port, ledger__off=True))
+
+
+async def test_a_host_that_is_not_this_machines_is_said_as_that(open_stub: OpenStub) -> None:
+    stub = await open_stub()
+    # 192.0.2.0/24 is for documentation: no machine has such an address.
+    with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.7.*--host"):
+        await start_gateway(override(Config(), upstream__url=stub.url, host="192.0.2.7", key="k", ledger__off=True))
+
+
+async def test_a_ledger_that_cannot_be_made_is_said(open_stub: OpenStub, tmp_path: Path) -> None:
+    stub = await open_stub()
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(LedgerError, match="file"):
+        await start_gateway(
+            override(Config(), upstream__url=stub.url, port=0, ledger__path=str(tmp_path / "file" / "ledger.sqlite"))
+        )
+
+
+async def test_whoever_watches_cannot_break_a_request(
+    open_stub: OpenStub,
+    open_gateway: OpenGateway,
+    http: aiohttp.ClientSession,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def with_progress(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return await say(request, seen, Answer("Hello."), progress=True)
+
+    def breaks(*_: object) -> None:
+        raise BrokenPipeError("nobody reads the terminal any more")
+
+    monkeypatch.setattr("keepwarm.exchange.relay.TELL_MS", 0.0)
+    stub = await open_stub(with_progress)
+    gateway = await open_gateway(stub.url)
+    seen: list[object] = []
+    gateway.watchers += [breaks, seen.append]
+    gateway.progress += [breaks, lambda call, progress: seen.append(progress)]
+    with caplog.at_level(logging.ERROR, "keepwarm"):
+        for _ in range(2):
+            async with http.post(gateway.url + "/v1/messages", data=message_body(stream=True)) as answer:
+                assert (await answer.read()).rstrip().endswith(b'{"type":"message_stop"}')
+    assert [type(one) for one in seen] == [Progress, Record] * 2
+    # Once for each who broke: they are not called again.
+    assert len([one for one in caplog.records if "watches" in one.message]) == 2
+
+
+async def test_64_requests_at_once_get_each_its_own_answer(
+    open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    together = asyncio.Event()
+
+    async def echo(request: web.Request, seen: Seen) -> web.StreamResponse:
+        if len(stub.seen) == 64:
+            together.set()
+        await together.wait()
+        return await say(request, seen, Answer("You said " + seen.json["messages"][0]["content"]))
+
+    stub = await open_stub(echo)
+    gateway = await open_gateway(stub.url)
+    async with asyncio.timeout(60):
+        said = await asyncio.gather(*(post(http, gateway.url, message_body(f"number {n}")) for n in range(64)))
+    assert [status for status, _ in said] == [200] * 64
+    assert [one["content"][0]["text"] for _, one in said] == [f"You said number {n}" for n in range(64)]
+    assert len({one["id"] for _, one in said}) == 64
+    await gateway.stop()
+    with Query(tmp_path / "ledger.sqlite") as query:
+        assert {record.id for record in query.page(limit=100).records} == {one["id"][4:] for _, one in said}
+
+
+async def test_each_request_is_one_record_also_those_that_fail(
+    open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    gateway = await open_gateway((await open_stub()).url)
+    records: list[Record] = []
+    gateway.watchers.append(records.append)
+    await post(http, gateway.url, message_body())
+    await post(http, gateway.url, b"{")
+    assert [(record.status, record.ending) for record in records] == [(200, "done"), (400, "failed")]
+    assert records[1].error.startswith("bad_request: The request body is not valid JSON")
+
+
+async def test_it_can_be_stopped_twice(open_stub: OpenStub, open_gateway: OpenGateway) -> None:
+    gateway = await open_gateway((await open_stub()).url)
+    await gateway.stop()
+    await gateway.stop()
