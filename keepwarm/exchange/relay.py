@@ -128,6 +128,8 @@ class Passage:
                     yield from self._arrived(self._reader, data)
             case Ended():
                 yield from self._ended()
+            case Lost() if self._refused is not None:
+                yield from self._refuse(self._refused)
             case Lost(reason):
                 yield from self._fail(Failed(0, reason, "unreachable"))
             case _:
@@ -236,7 +238,7 @@ class Passage:
         if self._stream:
             if not (self._as_it_is and self._reader is not None and failed.kind != "unreachable"):
                 yield from self._send(self.writer.fail(failed))
-        else:
+        elif not self._as_it_is:  # behind the server's own bytes nothing is written
             _, body = self._front.error(failed.status or 502, failed.kind, failed.message, story.call.id)
             yield from self._send(body)
         yield Finish()
