@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -28,8 +29,8 @@ class Difference(msgspec.Struct, frozen=True):
     """"changed", "added", "removed", "reordered"."""
 
 
-def common_prefix(before: str, after: str) -> int:
-    """How many characters two texts share at their beginning.
+def common_prefix(before: Sequence[object], after: Sequence[object]) -> int:
+    """How many characters two texts share at their beginning (or elements, two rows).
 
     Halving with slice comparison: the interpreter compares slices at memory speed, a loop does not.
     """

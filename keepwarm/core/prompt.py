@@ -181,7 +181,7 @@ class EditNote(msgspec.Struct, frozen=True):
 
     code: str
     path: str
-    """JSON pointer into the received body."""
+    """JSON pointer into the received body; "" where several places are summed up."""
     safety: str
     """"exact", "order" or "meaning"."""
     removed: int
@@ -191,3 +191,5 @@ class EditNote(msgspec.Struct, frozen=True):
     note: str = ""
     standing: bool = False
     """True when the edit was made on an earlier request and stands since."""
+    count: int = 1
+    """Edits that this stands for: those that stand since earlier requests are summed up, one note for each rule."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from keepwarm.core import digest
 from keepwarm.core.diff import Difference, common_prefix
 from keepwarm.core.prompt import SystemBlock, Tool
-from keepwarm.session.journal import Facts, Lineage
-from keepwarm.session.lineage import HeadState, Sent, Standing
+from keepwarm.session.journal import Lineage
+from keepwarm.session.lineage import HeadState, Sent, Trail
 
 NONE = Difference("none")
 
@@ -18,15 +18,13 @@ def difference(
     head: HeadState,
     keys: Sequence[bytes],
     shared: int,
-    turns: Sequence[Standing],
-    starts: Sequence[int],
-    facts: Sequence[Facts],
+    trail: Trail,
     lineage: Lineage,
 ) -> Difference:
     """The first difference in the order in which models read: system, tools, then turns.
 
     before, shared  the request before and the leading turns that both have
-    turns, starts   this request's turns and, for each, the index of its first message
+    trail           this request's turns
     """
     if before is None:
         return NONE
@@ -36,10 +34,12 @@ def difference(
             return found
     if shared >= min(len(before.keys), len(keys)):
         return NONE
+    at = trail.at(shared + 1)
+    step = trail.steps[at]
     old = lineage.standing.get(before.keys[shared])
-    was, now = (turn.chunk.decode("utf-8", "replace") if turn else "" for turn in (old, turns[shared]))
-    index = starts[shared]
-    what = f"messages[{index}] ({facts[index].role})"
+    was, now = (turn.chunk.decode("utf-8", "replace") if turn else "" for turn in (old, step.turn))
+    index = trail.steps[at - 1].end if at else 0
+    what = f"messages[{index}] ({step.role})"
     return Difference("turn", f"/messages/{index}", what, was, now, common_prefix(was, now), "changed")
 
 

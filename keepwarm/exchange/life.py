@@ -81,9 +81,20 @@ class Life:
         if story.ending == "done":
             answer, usage = passage.writer.answer, story.usage
             journal.answers.remember(stable.group, answer)
-            size, model = sum(stable.sizes), parsed.options.model
-            tokens = usage.prompt_tokens, usage.output_tokens
-            journal.sent(stable.lineage, Sent(story.call.id, stable.keys, head, model, size, *tokens, answer))
+            journal.sent(
+                stable.lineage,
+                Sent(
+                    story.call.id,
+                    stable.keys,
+                    head,
+                    parsed.options.model,
+                    stable.size,
+                    usage.prompt_tokens,
+                    usage.output_tokens,
+                    answer,
+                    stable.trail,
+                ),
+            )
 
     def _kind(self, metadata: dict[str, str]) -> str:
         """main, subagent or side: from the client's own word, else from what it sends."""

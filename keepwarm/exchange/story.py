@@ -117,7 +117,7 @@ def _share(stable: Stable) -> float:
     elif where == "tools":
         kept = sum(len(block.text) for block in stable.head.head.system)
     else:
-        kept = sum(stable.sizes[: 1 + stable.shared])
+        kept = stable.kept
     return min(1.0, kept / sent.size)
 
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import structs
 
 from keepwarm.core import digest
-from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing
+from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Step
 from keepwarm.session.recall import Answers
 
 DEFAULT_BYTES = 1024 * 1024 * 1024
@@ -57,6 +57,21 @@ class Lineage:
             if best is None or shared > depth:
                 best, depth = sent, shared
         return best, depth
+
+    def repeated(self, wires: Sequence[bytes]) -> tuple[tuple[bytes, ...], tuple[Step, ...]]:
+        """The turns that a request with messages of these digests repeats: their chain digests, and as they stood.
+
+        Of a request that was answered, so they went upstream as they are.
+        """
+        best, count = None, 0
+        for sent in self.requests:
+            shared = sent.trail.shared(wires)
+            if shared > count:
+                best, count = sent, shared
+        if best is None:
+            return (), ()
+        steps = best.trail.steps[:count]
+        return best.keys[: steps[-1].said], steps
 
     def bytes(self) -> int:
         """Bytes of upstream text it holds."""

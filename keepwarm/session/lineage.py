@@ -9,12 +9,14 @@ dictionary look-up.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from keepwarm.core import digest
 from keepwarm.core.answer import Answer
+from keepwarm.core.diff import common_prefix
 from keepwarm.core.prompt import EditNote, Head, Tool
 
 SHAPE_CHARACTERS = 512
@@ -69,6 +71,52 @@ class Standing(msgspec.Struct, frozen=True):
     """Deferred tools that a result in this turn loads."""
 
 
+class Step(msgspec.Struct, frozen=True):
+    """One turn of a request, and what adds up from the first turn to this one."""
+
+    end: int
+    """The index behind its last message; the next turn begins there."""
+    role: str
+    """Of its first message."""
+    turn: Standing
+    """As it goes upstream; its key is b"" where nothing is said in it."""
+    said: int
+    """Turns so far in which something is said."""
+    size: int
+    """Bytes of the turns so far."""
+    loads: tuple[str, ...] = ()
+    """Deferred tools that results so far have loaded."""
+    edits: tuple[EditNote, ...] = ()
+    """What was changed in the turns so far, summed up."""
+
+
+class Trail(msgspec.Struct, frozen=True):
+    """All turns of a request, so that the next one takes over those that it repeats.
+
+    An agent sends its whole conversation each time. How much of it is a repetition is told by a few comparisons of
+    slices; only what lies behind is looked at message by message.
+    """
+
+    wires: tuple[bytes, ...] = ()
+    """The digest of each message's bytes."""
+    steps: tuple[Step, ...] = ()
+
+    def shared(self, wires: Sequence[bytes]) -> int:
+        """How many leading turns a request with these messages repeats, byte for byte and to their end.
+
+        A turn at whose end the two part is not one of them: another message may have lengthened it.
+        """
+        return bisect_left(self.steps, common_prefix(self.wires, wires), key=lambda step: step.end)
+
+    def at(self, said: int) -> int:
+        """The index of the step with which `said` turns have been in which something is said; -1 for none."""
+        return bisect_left(self.steps, said, key=lambda step: step.said) if said else -1
+
+    def size(self, said: int) -> int:
+        """Bytes of the first `said` turns in which something is said."""
+        return self.steps[self.at(said)].size if said else 0
+
+
 class Sent(msgspec.Struct, frozen=True):
     """One request of a lineage, as far as a later one is compared with it."""
 
@@ -84,11 +132,34 @@ class Sent(msgspec.Struct, frozen=True):
     output_tokens: int | None = None
     answer: Answer | None = None
     """What came back, when it came back whole."""
+    trail: Trail = Trail()
+    """Its turns, to be taken over."""
 
     def shared(self, keys: Sequence[bytes]) -> int:
         """How many leading turns another request shares. A chain digest is equal only if all before it are."""
         limit = min(len(self.keys), len(keys))
         return bisect_left(range(limit), True, key=lambda at: self.keys[at] != keys[at])
+
+
+def sum_up(edits: tuple[EditNote, ...], more: Iterable[EditNote]) -> tuple[EditNote, ...]:
+    """Edits that stand since earlier requests, one note for each rule."""
+    sums = {edit.code: edit for edit in edits}
+    for edit in more:
+        before = sums.get(edit.code)
+        if before is None:
+            sums[edit.code] = replace(edit, standing=True)
+        else:
+            sums[edit.code] = EditNote(
+                code=edit.code,
+                path="",
+                safety=edit.safety,
+                removed=before.removed + edit.removed,
+                added=before.added + edit.added,
+                note=edit.note if edit.note == before.note else "",
+                standing=True,
+                count=before.count + edit.count,
+            )
+    return tuple(sums.values())
 
 
 def group_turns(roles: Sequence[str]) -> list[tuple[int, int]]:

@@ -226,12 +226,13 @@ def _group(code: str, edits: list[EditNote]) -> str:
     """ "VOL001 ×3 (exact): 210 characters out, 12 in; 2 stand since an earlier request; /system/0, ..."."""
     safety = "/".join(dict.fromkeys(words.clean(edit.safety) for edit in edits))
     out, into = sum(edit.removed for edit in edits), sum(edit.added for edit in edits)
-    said = f"{words.clean(code)} ×{len(edits)} ({safety}): {words.times(out, 'character')} out, {words.count(into)} in"
-    standing = sum(edit.standing for edit in edits)
+    count = sum(edit.count for edit in edits)
+    said = f"{words.clean(code)} ×{count} ({safety}): {words.times(out, 'character')} out, {words.count(into)} in"
+    standing = sum(edit.count for edit in edits if edit.standing)
     if standing:
         said += f"; {words.count(standing)} of them stand since an earlier request"
-    paths = list(dict.fromkeys(words.clean(edit.path) for edit in edits))
-    return f"{said}; at {', '.join(paths[:3])}{', …' if len(paths) > 3 else ''}"
+    paths = list(dict.fromkeys(words.clean(edit.path) for edit in edits if edit.path))
+    return f"{said}; at {', '.join(paths[:3])}{', …' if len(paths) > 3 else ''}" if paths else said
 
 
 def _say_seat(sheet: _Sheet, record: Record) -> None:
