@@ -26,7 +26,10 @@ def onward(headers: Mapping[str, str], metadata: tuple[tuple[str, str], ...], *,
     A server of the client's protocol gets the client's own, less those that belong to one connection. Any other
     gets the key, as a bearer token, and who is asking. Values lifted out of the prompt go beside them.
     """
-    lifted = tuple((f"{_OURS}client-{name.replace('_', '-')}", value) for name, value in metadata)
+    # A control character, which may stand in a prompt, may not stand in a header.
+    lifted = tuple(
+        (f"{_OURS}client-{name.replace('_', '-')}", value) for name, value in metadata if value.isprintable()
+    )
     if same_protocol:
         mine = tuple(
             (name, value) for name, value in headers.items() if name not in _HOP and not name.startswith(_OURS)

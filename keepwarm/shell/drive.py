@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from time import perf_counter
 from typing import TypeAlias
 
@@ -61,7 +61,7 @@ class Drive:
         self._write = write
         self._tell = tell
         self._came = came
-        self._inbox: asyncio.Queue[Event] = asyncio.Queue(_INBOX)
+        self._inbox: asyncio.Queue[Event | Exception] = asyncio.Queue(_INBOX)
         self._tasks: list[asyncio.Task[None]] = []
         self._response: web.StreamResponse | None = None
         self._state = machine.State.IDLE
@@ -105,11 +105,11 @@ class Drive:
                 assert self._response is not None
                 await self._response.write(data)
             case Open(request):
-                self._tasks.append(asyncio.create_task(self._pull(request, self._now())))
+                self._beside(self._pull(request, self._now()))
             case Take(slot):
-                self._tasks.append(asyncio.create_task(self._take(slot)))
+                self._beside(self._take(slot))
             case Ask(request):
-                self._tasks.append(asyncio.create_task(self._question(request)))
+                self._beside(self._question(request))
             case Start(status, headers):
                 self._response = web.StreamResponse(status=status, headers=dict(headers))
                 await self._response.prepare(self._request)
@@ -162,13 +162,28 @@ class Drive:
             self._write(*self._life.close())
 
     async def _next(self, seconds: float) -> Event:
-        if not self._inbox.empty():
-            return self._inbox.get_nowait()
         try:
-            async with asyncio.timeout(seconds):
-                return await self._inbox.get()
+            if self._inbox.empty():
+                async with asyncio.timeout(seconds):
+                    event = await self._inbox.get()
+            else:
+                event = self._inbox.get_nowait()
         except TimeoutError:
             return Tick(self._now())
+        if isinstance(event, Exception):
+            raise event
+        return event
+
+    def _beside(self, work: Coroutine[None, None, None]) -> None:
+        """Do `work` while the life goes on."""
+
+        async def run() -> None:
+            try:
+                await work
+            except Exception as error:  # the life's own task learns of it: nobody waits for what will never come
+                await self._inbox.put(error)
+
+        self._tasks.append(asyncio.create_task(run()))
 
     async def _pull(self, request: Outgoing, sent: float) -> None:
         """The server's answer into the inbox."""
