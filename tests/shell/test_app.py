@@ -197,7 +197,7 @@ async def test_a_server_of_the_clients_protocol_gets_its_bytes_and_headers(
     stub = await open_stub(echo, path="/v1/messages")
     stub.props = None
     gateway = await open_gateway(stub.url, upstream__kind="anthropic")
-    body = b'{ "model":"x",  "max_tokens": 1e2, "messages":[{"content":"h\\u0065y","role":"user"}], "new": {} }'
+    body = b'{ "model":"x",  "max_tokens": 100, "messages":[{"content":"h\\u0065y","role":"user"}], "new": {} }'
     sent = [("x-api-key", "mine"), ("anthropic-beta", "one"), ("anthropic-beta", "two"), ("user-agent", "an agent/1.0")]
     async with http.post(gateway.url + "/v1/messages?beta=true", data=body, headers=sent) as answer:
         assert answer.headers["x-theirs"] == "kept"
