@@ -1,0 +1,208 @@
+"""What was sent stands, what is new arrives whole: the two promises, on conversations with every bad habit."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepwarm.exchange.commands import Write
+from keepwarm.exchange.keeper import Manner
+from keepwarm.exchange.stabilise import Stabiliser, Stable
+from keepwarm.rules.engine import RuleBook, rule_book
+from keepwarm.session.journal import Journal
+from keepwarm.testing.answers import Answer
+from keepwarm.upstream.api import Traits
+from keepwarm.upstream.registry import dialect
+from keepwarm.wire.fronts import FRONTS
+from tests.exchange.conversations import QUOTES, Talk, exchange, some_answer
+from tests.exchange.playbook import Playbook, keeper, play, request
+
+dice = st.randoms(use_true_random=False)
+Json = dict[str, Any]
+
+
+def words(value: object) -> str:
+    """Every string in a body, joined."""
+    if isinstance(value, dict):
+        return "\n".join(map(words, value.values()))
+    if isinstance(value, list):
+        return "\n".join(map(words, value))
+    return value if isinstance(value, str) else ""
+
+
+def stable_of(book: Playbook) -> Stable:
+    assert book.life.story.stable is not None
+    return book.life.story.stable
+
+
+@given(dice, st.integers(2, 7))
+def test_sent_n_is_a_prefix_of_sent_n_plus_1(dice: Random, turns: int) -> None:
+    on, talk = keeper(), Talk(dice)
+    before: Json | None = None
+    answer = Answer()
+    for number in range(turns):
+        newest = talk.newest
+        answer, last = some_answer(dice, number), answer
+        book = exchange(talk, on, answer)
+        now = book.sent()
+        assert stable_of(book).difference.where == "none"
+        if before is not None:
+            assert now.get("tools") == before.get("tools")
+            shared = len(before["messages"])
+            assert now["messages"][:shared] == before["messages"]
+            generated = now["messages"][shared]
+            assert (generated["content"], generated.get("reasoning_content", "")) == (last.text, last.thinking)
+            calls = [(c["function"]["name"], c["function"]["arguments"]) for c in generated.get("tool_calls", ())]
+            assert calls == list(last.tool_calls)
+        heard = words(now["messages"])
+        assert [word for word in newest if word not in heard] == []
+        before = now
+
+
+@given(dice, st.integers(3, 7))
+def test_where_it_is_not_a_prefix_the_difference_says_where(dice: Random, turns: int) -> None:
+    on, talk = keeper(), Talk(dice)
+    sent: list[tuple[Json, str]] = []
+    for number in range(turns):
+        if dice.random() < 0.5:
+            talk.edit()
+        book = exchange(talk, on, some_answer(dice, number))
+        now, stable = book.sent(), stable_of(book)
+        if stable.before is not None:
+            older = next(body for body, record in sent if record == stable.before.record)["messages"]
+            whole = now["messages"][: len(older)] == older
+            rewound = older[: len(now["messages"])] == now["messages"]
+            assert whole or rewound or stable.difference.where == "turn"
+            if stable.difference.where == "turn":
+                assert not whole
+                assert stable.difference.path.startswith("/messages/")
+        sent.append((now, book.life.story.call.id))
+
+
+@pytest.mark.parametrize("kind", ["llamacpp", "chat", "anthropic"])
+@given(st.randoms(use_true_random=False), st.sampled_from(QUOTES))
+def test_a_user_who_quotes_the_metadata_is_quoted_unchanged(kind: str, dice: Random, quote: str) -> None:
+    said: list[Json] = [{"role": "user", "content": quote}]
+    if dice.random() < 0.5:
+        said = [
+            {"role": "user", "content": [{"type": "text", "text": quote}, {"type": "text", "text": "and?"}]},
+            {"role": "assistant", "content": quote},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": quote}]},
+        ]
+    journal, front = Journal(), FRONTS["anthropic"]
+    body = request(*said)
+    stable = Stabiliser(journal, rule_book(), dialect(Traits(kind)), front).run(front.parse(body), "s", "")
+    outgoing = dialect(Traits(kind)).request(stable.draft)
+    assert words(json.loads(outgoing.body)["messages"]).count(quote) == len(said)
+    assert stable.notes == ()
+    if kind == "anthropic":
+        assert outgoing.body == body
+
+
+@given(dice, st.integers(2, 6))
+def test_two_conversations_side_by_side_do_not_touch_each_other(dice: Random, turns: int) -> None:
+    on = keeper()
+    talks = [Talk(dice, session) for session in ("one", "two")]
+    sent: dict[str, Json] = {}
+    for number in range(turns):
+        for talk in talks:
+            now = exchange(talk, on, some_answer(dice, number)).sent()
+            before = sent.get(talk.session)
+            if before is not None:
+                assert now["messages"][: len(before["messages"])] == before["messages"]
+            sent[talk.session] = now
+
+
+@given(dice, st.integers(2, 6))
+def test_translating_only_says_the_same_words(dice: Random, turns: int) -> None:
+    """Where nothing is kept each request stands alone, and still nothing of it is lost."""
+    on, talk = keeper(manner=Manner(keep=False), rules=RuleBook()), Talk(dice)
+    for number in range(turns):
+        newest = talk.newest
+        book = exchange(talk, on, some_answer(dice, number))
+        heard = words(book.sent()["messages"])
+        assert [word for word in newest if word not in heard] == []
+        (write,) = [command for command in book.commands if isinstance(command, Write)]
+        assert write.record.edits == ()
+
+
+# One thing at a time
+
+
+def test_what_an_earlier_request_changed_is_listed_as_standing() -> None:
+    on = keeper()
+    first = [{"role": "user", "content": "hi"}, {"role": "system", "content": "Note."}]
+    fresh = play(request(*first), on, Answer("Yes.")).over()
+    again = play(
+        request(*first, {"role": "assistant", "content": "Yes."}, {"role": "user", "content": "and?"}),
+        on,
+        Answer("No."),
+    ).over()
+    assert [(edit.code, edit.standing) for edit in fresh.edits] == [("ROL001", False)]
+    assert [(edit.code, edit.standing) for edit in again.edits] == [("ROL001", True)]
+    assert again.parent == fresh.id
+    assert (fresh.turn, again.turn) == (1, 2)
+
+
+def test_a_turn_in_which_nothing_is_said_is_no_turn() -> None:
+    on = keeper()
+    rows: list[Json] = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "Yes."}]
+    empty = {"role": "system", "content": []}
+    sent = play(request(*rows, empty), on, Answer("x")).sent()
+    assert [message["role"] for message in sent["messages"]] == ["user", "assistant"]
+    book = play(request(*rows, empty, {"role": "user", "content": "go"}), on, Answer("x"))
+    assert stable_of(book).difference.where == "none"
+    assert book.sent()["messages"][:2] == sent["messages"]
+
+
+def test_a_deferred_tool_is_shown_from_the_result_on_that_loads_it() -> None:
+    on = keeper()
+    tools = [{"name": name, "defer_loading": name != "Bash", "input_schema": {}} for name in ("Bash", "Find", "Zip")]
+    rows: list[Json] = [{"role": "user", "content": "hi"}]
+    assert [t["function"]["name"] for t in play(request(*rows, tools=tools), on, Answer("x")).sent()["tools"]] == [
+        "Bash"
+    ]
+    rows += [
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "Search", "input": {}}]},
+        {
+            "role": "user",
+            "content": [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "t1",
+                    "content": [{"type": "tool_reference", "tool_name": "Zip"}],
+                }
+            ],
+        },
+    ]
+    for _ in range(2):
+        sent = play(request(*rows, tools=tools), on, Answer("x")).sent()
+        assert [tool["function"]["name"] for tool in sent["tools"]] == ["Bash", "Zip"]
+        rows += [{"role": "assistant", "content": "x"}, {"role": "user", "content": "on"}]
+
+
+def test_a_server_that_is_observed_gets_the_very_bytes() -> None:
+    on = keeper("anthropic", manner=Manner(observe=True))
+    body = request(
+        {"role": "user", "content": "hi"},
+        {"role": "system", "content": "Note."},
+        system="x-anthropic-billing-header: cch=1;\nBe brief.",
+    )
+    book = Playbook(body, on)
+    opening = book.commands[0]
+    assert opening.request.body == body  # type: ignore[union-attr]
+
+
+def test_counting_on_its_own_journal_changes_nothing() -> None:
+    on = keeper()
+    play(request(), on, Answer("x"))
+    before = [lineage.id for lineage in on.journal.lineages()], on.journal.size
+    front = FRONTS["anthropic"]
+    parsed = front.parse(request({"role": "user", "content": "another"}))
+    Stabiliser(Journal(), on.rules, on.dialect, front).run(parsed, "", "")
+    assert ([lineage.id for lineage in on.journal.lineages()], on.journal.size) == before
