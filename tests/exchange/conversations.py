@@ -22,7 +22,7 @@ from tests.rules.turns import COUNTDOWN, HEADER
 
 Json = dict[str, Any]
 QUOTES = (HEADER, f"look:\n{HEADER}\nsee?", f"what is {COUNTDOWN}?", "<system-reminder>mine</system-reminder> and more")
-TOOLS = (
+TOOLS: tuple[Json, ...] = (
     {"name": "Bash", "description": "Runs.", "input_schema": {"type": "object", "properties": {"command": {}}}},
     {"name": "Edit", "input_schema": {"properties": {"path": {}, "text": {}}, "type": "object"}},
     {"name": "Search", "defer_loading": True, "input_schema": {"type": "object"}},
@@ -147,7 +147,7 @@ class Talk:
         system = self._shown_system()
         if system:
             body["system"] = system
-        tools = list(TOOLS)
+        tools: list[Json] = list(TOOLS)
         if dice.random() < 0.3:
             dice.shuffle(tools)
         body["tools"] = [_other_key_order(tool) if dice.random() < 0.3 else tool for tool in tools]

@@ -162,7 +162,9 @@ def test_a_turn_in_which_nothing_is_said_is_no_turn() -> None:
 
 def test_a_deferred_tool_is_shown_from_the_result_on_that_loads_it() -> None:
     on = keeper()
-    tools = [{"name": name, "defer_loading": name != "Bash", "input_schema": {}} for name in ("Bash", "Find", "Zip")]
+    tools: list[Json] = [
+        {"name": name, "defer_loading": name != "Bash", "input_schema": {}} for name in ("Bash", "Find", "Zip")
+    ]
     rows: list[Json] = [{"role": "user", "content": "hi"}]
     assert [t["function"]["name"] for t in play(request(*rows, tools=tools), on, Answer("x")).sent()["tools"]] == [
         "Bash"

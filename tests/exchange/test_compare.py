@@ -1,0 +1,113 @@
+"""Where a request parts from the one before it, in the order in which a model reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from keepwarm.core.diff import Difference
+from keepwarm.exchange.keeper import Manner
+from keepwarm.rules.engine import RuleBook
+from keepwarm.testing.answers import Answer
+from tests.exchange.playbook import keeper, play, request
+
+Json = dict[str, Any]
+LONG = "Rules. " * 100
+USER: Json = {"role": "user", "content": "hi"}
+YES: Json = {"role": "assistant", "content": "Yes."}
+ON: Json = {"role": "user", "content": "go on"}
+
+
+def tool(name: str, **fields: Any) -> Json:
+    return {"name": name, "input_schema": {"type": "object"}, **fields}
+
+
+def parted(before: Json, after: Json, rules: RuleBook | None = None) -> Difference:
+    """Where two requests of one conversation part; each is {"messages": [...], "system": .., "tools": ..}."""
+    on = keeper(rules=rules, manner=Manner())
+    for fields in (before, after):
+        said = {"messages": [USER], **fields}
+        book = play(request(*said.pop("messages"), **said), on, Answer("Yes."))
+    stable = book.life.story.stable
+    assert stable is not None
+    assert stable.before is not None, "the second was taken for another conversation"
+    return stable.difference
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"messages": [USER]},
+        {"messages": [USER, YES, ON]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": {}}]}, YES, ON]},
+    ],
+)
+def test_a_longer_request_does_not_part(after: Json) -> None:
+    assert parted({"messages": [USER]}, after) == Difference("none")
+
+
+def test_a_rewind_does_not_part() -> None:
+    assert parted({"messages": [USER, YES, ON]}, {"messages": [USER]}) == Difference("none")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "path", "what", "kind"),
+    [
+        (LONG + "one", LONG + "two", "/system", "system", "changed"),
+        ([LONG, "one"], [LONG, "two"], "/system/1/text", "system[1]", "changed"),
+        ([LONG], [LONG, "more"], "/system/1", "system[1] (added)", "added"),
+        ([LONG, "more"], [LONG], "/system/1", "system[1] (removed)", "removed"),
+    ],
+)
+def test_the_system_prompt(before: Any, after: Any, path: str, what: str, kind: str) -> None:
+    def blocks(value: Any) -> Any:
+        return value if isinstance(value, str) else [{"type": "text", "text": text} for text in value]
+
+    found = parted({"system": blocks(before)}, {"system": blocks(after)})
+    assert (found.where, found.path, found.what, found.kind) == ("system", path, what, kind)
+    assert found.before[: found.offset] == found.after[: found.offset]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "path", "what", "kind"),
+    [
+        ("AB", "BA", "/tools", "the order of the tools", "reordered"),
+        ("AB", "ACB", "/tools/1", "the tools (C added)", "added"),
+        ("ABC", "AB", "/tools/2", "the tools (C removed)", "removed"),
+        ("AB", "AC", "/tools/1", "the tools (C added)", "added"),
+    ],
+)
+def test_the_tools_when_no_rule_keeps_them(before: str, after: str, path: str, what: str, kind: str) -> None:
+    found = parted({"tools": list(map(tool, before))}, {"tools": list(map(tool, after))}, RuleBook())
+    assert (found.where, found.path, found.what, found.kind) == ("tools", path, what, kind)
+
+
+def test_a_tool_that_says_something_else() -> None:
+    found = parted({"tools": [tool("A"), tool("B", description="it is Monday")]},
+                   {"tools": [tool("A"), tool("B", description="it is Tuesday")]})  # fmt: skip
+    assert (found.where, found.path, found.what) == ("tools", "/tools/1", "the tool B")
+    assert found.before[: found.offset] == "it is "
+
+
+def test_a_turn() -> None:
+    later: Json = {"role": "assistant", "content": "No."}
+    found = parted(
+        {"messages": [USER, YES, ON]}, {"messages": [USER, YES, {"role": "user", "content": "go back"}, later, ON]}
+    )
+    assert (found.where, found.path, found.what, found.kind) == ("turn", "/messages/2", "messages[2] (user)", "changed")
+    assert found.before[: found.offset].endswith("go ")
+
+
+def test_a_turn_behind_messages_that_say_nothing_is_told_by_the_clients_own_count() -> None:
+    empty: Json = {"role": "system", "content": []}
+    found = parted({"messages": [USER, empty, YES, ON, YES]}, {"messages": [USER, empty, YES, empty, YES, ON]})
+    assert found.where == "turn"
+    assert found.path == "/messages/4"
+
+
+def test_what_a_model_reads_first_is_named_first() -> None:
+    before = {"system": LONG + "one", "tools": [tool("A")], "messages": [USER, YES, ON]}
+    after = {"system": LONG + "two", "tools": [tool("B")], "messages": [USER, YES, {"role": "user", "content": "x"}]}
+    assert parted(before, after).where == "system"
+    assert parted(before, after | {"system": LONG + "one"}).where == "tools"

@@ -1,0 +1,53 @@
+"""What the requests to one server share."""
+
+from __future__ import annotations
+
+from keepwarm.exchange.keeper import Manner
+from keepwarm.session.affinity import SIDE, Guest
+from tests.exchange.playbook import keeper
+
+MAIN, OTHER, TITLE, QUOTA = (
+    Guest("main", "s", "main"),
+    Guest("other", "s", "subagent"),
+    Guest("title", "s", SIDE),
+    Guest("quota", "s", SIDE),
+)
+
+
+def test_a_conversation_that_kept_its_slot_was_not_moved() -> None:
+    on = keeper(slots=2)
+    for returning in (False, True, True):
+        choice, moved = on.sit(MAIN, returning)
+        assert (choice.slot, moved) == (0, "")
+        on.stand_up(choice.slot)
+    assert on.table.busy() == 0
+
+
+def test_one_whose_slot_another_used_in_between_is_told_so() -> None:
+    on = keeper(slots=1)
+    for guest, returning, told in ((MAIN, False, ""), (OTHER, False, ""), (MAIN, True, "slot 0 had been another")):
+        choice, moved = on.sit(guest, returning)
+        assert moved.startswith(told)
+        assert bool(moved) == bool(told)
+        on.stand_up(choice.slot)
+
+
+def test_side_calls_share_a_seat_and_drive_each_other_out() -> None:
+    on = keeper(slots=2)
+    assert on.sit(TITLE, False)[0].slot == on.sit(QUOTA, False)[0].slot == 0
+    assert on.sit(TITLE, True)[1].startswith("slot 0 had been another")
+
+
+def test_without_keeping_there_are_no_seats_and_each_request_has_a_journal_of_its_own() -> None:
+    on = keeper(slots=4, manner=Manner(keep=False))
+    assert on.table.chairs == ()
+    assert on.journal is not on.journal
+    assert keeper().journal is not keeper().journal
+
+
+def test_seats_can_be_left_to_the_server() -> None:
+    on = keeper(slots=4, manner=Manner(seats=False))
+    choice, moved = on.sit(MAIN, True)
+    assert (choice.slot, choice.handover, moved) == (None, "none", "")
+    on.stand_up(None)
+    assert on.journal is on.journal

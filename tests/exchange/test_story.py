@@ -1,0 +1,181 @@
+"""What is noted of a request, and the verdict that comes of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from keepwarm.exchange.commands import Open, Write
+from keepwarm.exchange.keeper import Keeper, Manner
+from keepwarm.ledger.records import Record
+from keepwarm.testing.answers import Answer
+from keepwarm.testing.chat_shapes import Counts
+from tests.exchange.playbook import Playbook, arrived, chat, ended, keeper, lost, opened, play, request
+
+Json = dict[str, Any]
+USER: Json = {"role": "user", "content": "hi"}
+YES: Json = {"role": "assistant", "content": "Yes."}
+ON: Json = {"role": "user", "content": "go on"}
+HEADERS = {"user-agent": "claude-cli/2.1.114 (external, cli)", "x-claude-code-session-id": "s1"}
+TOOLS = [{"name": "Bash", "input_schema": {}}]
+
+
+def ask(
+    on: Keeper,
+    *messages: Json,
+    counts: tuple[int, int, int] = (0, 1000, 20),
+    headers: Json | None = None,
+    **fields: Any,
+) -> Record:
+    """The record of a request that the server answers "Yes."; counts: cached, processed, generated."""
+    answer = chat(Answer("Yes."), counts=Counts(*counts, 12.5))
+    return (
+        Playbook(request(*messages, **fields), on, HEADERS if headers is None else headers).answer_with(answer).over()
+    )
+
+
+def verdict(record: Record) -> tuple[str, str, tuple[str, ...]]:
+    assert record.verdict is not None
+    return record.verdict.outcome, record.verdict.blame, record.verdict.causes
+
+
+def test_who_asked_and_what_went_both_ways() -> None:
+    body = request(USER, system="x-anthropic-billing-header: cc_version=2.1.114.c39;\nBe brief.")
+    book = play(body, keeper(), Answer("Yes."), headers=HEADERS)
+    record = book.over()
+    assert (record.client, record.session, record.agent, record.front) == ("claude-cli/2.1.114", "s1", "", "anthropic")
+    assert (record.upstream, record.model, record.stream) == ("llamacpp", "local", True)
+    assert record.metadata == (("cc_version", "2.1.114.c39"),)
+    assert record.received_bytes == len(body)
+    (opening,) = [command for command in book.commands if isinstance(command, Open)]
+    assert record.sent_bytes == len(opening.request.body)
+    assert ("x-keepwarm-client-cc-version", "2.1.114.c39") in opening.request.headers
+
+
+def test_no_word_of_a_prompt_stands_in_a_record() -> None:
+    on = keeper()
+    words = [f"secret{number}" for number in range(9)]
+    system = "Rules. " * 100
+    ask(on, {"role": "user", "content": words[0]}, YES, {"role": "user", "content": words[1]}, system=system + words[2])
+    record = ask(
+        on,
+        {"role": "user", "content": words[0]},
+        YES,
+        {"role": "user", "content": words[3]},
+        {"role": "system", "content": words[4]},
+        system=system + words[5],
+        tools=[],
+    )
+    assert record.edits
+    assert record.verdict is not None
+    assert not [word for word in words if word in repr(record)]
+
+
+# Kinds
+
+
+@pytest.mark.parametrize(
+    ("headers", "fields", "kind"),
+    [
+        ({}, {"tools": TOOLS}, "main"),
+        ({}, {}, "side"),
+        ({"x-claude-code-agent-id": "a1"}, {"tools": TOOLS}, "subagent"),
+        ({"x-claude-code-request-class": "main"}, {}, "main"),
+        ({"x-claude-code-request-class": "subagent"}, {"tools": TOOLS}, "subagent"),
+        ({}, {"tools": TOOLS, "system": "x-anthropic-billing-header: cc_is_subagent=true;\nGo."}, "subagent"),
+    ],
+)
+def test_kinds_of_requests(headers: Json, fields: Json, kind: str) -> None:
+    assert ask(keeper(), USER, headers=HEADERS | headers, **fields).kind == kind
+
+
+def test_the_first_with_tools_is_the_main_conversation_and_another_shape_is_not() -> None:
+    on = keeper()
+    kinds = [ask(on, USER, system=system, tools=TOOLS).kind for system in ("You code.", "You search.", "You code.")]
+    assert kinds == ["main", "subagent", "main"]
+
+
+# Verdicts
+
+
+def test_first_then_hit() -> None:
+    on = keeper()
+    assert verdict(ask(on, USER))[:2] == ("first", "nobody")
+    record = ask(on, USER, YES, ON, counts=(1019, 8, 20))
+    assert verdict(record) == ("hit", "nobody", ())
+    assert record.verdict is not None
+    assert (record.verdict.expected, record.verdict.actual, record.verdict.grade) == (1020, 1019, "counted")
+
+
+def test_a_server_that_drops_what_it_had_is_to_blame() -> None:
+    on = keeper()
+    ask(on, USER)
+    assert verdict(ask(on, USER, YES, ON, counts=(0, 1027, 20))) == ("miss", "server", ("SRV001",))
+
+
+def test_a_client_that_edits_its_history_is_named() -> None:
+    on = keeper()
+    rows = [USER, YES, ON, YES, ON]
+    ask(on, *rows, counts=(0, 10_000, 20))
+    record = ask(on, USER, YES, {"role": "user", "content": "no"}, YES, ON, counts=(4_000, 6_000, 20))
+    assert verdict(record) == ("partial", "client", ("HIS005",))
+    assert record.verdict is not None
+    assert record.verdict.place is not None
+    assert record.verdict.place.path == "/messages/2"
+
+
+def test_a_slot_that_was_anothers_is_named() -> None:
+    on = keeper(slots=1)
+    ask(on, USER)
+    ask(on, {"role": "user", "content": "another"})
+    assert verdict(ask(on, USER, YES, ON, counts=(0, 1027, 20)))[:2] == ("miss", "seat")
+
+
+def test_after_a_failure_the_conversation_goes_on_from_what_was_answered() -> None:
+    on = keeper()
+    first = ask(on, USER)
+    failed = (Playbook(request(USER, YES, ON), on, HEADERS) << Open >> lost()).commands_seen().over()
+    record = ask(on, USER, YES, ON, counts=(1019, 8, 20))
+    assert failed.verdict is None
+    assert record.parent == first.id
+    assert verdict(record) == ("hit", "nobody", ())
+
+
+def test_a_server_that_reports_nothing_gets_no_verdict() -> None:
+    on = keeper("chat")
+    silent = b'data: {"choices":[{"delta":{"content":"Yes."},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    records = []
+    for messages in ([USER], [USER, YES, ON]):
+        book = Playbook(request(*messages), on, HEADERS).answer_with(silent)
+        records.append(book.over())
+    assert verdict(records[1])[0] == "unknown"
+    assert records[1].usage.cached_tokens is None
+
+
+# Texts
+
+
+def test_texts_are_kept_only_when_asked_for_and_then_all_of_them() -> None:
+    for record in (False, True):
+        on = keeper(manner=Manner(record=record))
+        body = request(USER, {"role": "system", "content": "Note."}, system="Be brief.", tools=TOOLS)
+        book = play(body, on, Answer("Yes."))
+        (write,) = [command for command in book.commands if isinstance(command, Write)]
+        assert (write.recording is not None) is record
+        if write.recording is not None:
+            received = [text for _, text in write.recording.received]
+            assert received == [
+                b'"Be brief."',
+                b'{"name": "Bash", "input_schema": {}}',
+                b'{"role": "user", "content": "hi"}',
+                b'{"role": "system", "content": "Note."}',
+            ]
+            sent = b"".join(text for _, text in write.recording.sent)
+            assert all(word in sent for word in (b"Be brief.", b"Bash", b"hi", b"Note."))
+            assert write.recording.id == write.record.id
+
+
+def test_what_a_refusal_said_is_kept_short() -> None:
+    book = Playbook(request()) << Open >> opened(500) >> arrived(b"x" * 5_000)
+    assert len((book >> ended()).commands_seen().over().error) <= 500
