@@ -8,6 +8,7 @@ answer before was complete.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -90,15 +91,33 @@ def account(exchanges: Iterable[Exchange], kept: Mapping[int, int] | None = None
           rewritten place. Such a request cannot go on from what the slot held.
     """
     steps: dict[str, list[Step]] = {}
-    for place, exchange in enumerate(exchanges):
-        if not exchange.prompt_tokens:
-            continue  # refused before the engine saw it
-        earlier = steps.setdefault(conversation_name(exchange.request), [])
+    # One without tokens was refused before the engine saw it.
+    seen = [(place, exchange) for place, exchange in enumerate(exchanges) if exchange.prompt_tokens]
+    names = conversation_names(exchange.request for _, exchange in seen)
+    for name, (place, exchange) in zip(names, seen, strict=True):
+        earlier = steps.setdefault(name, [])
         held = earlier[-1].exchange.held_tokens if earlier else 0
         if kept is not None and place in kept:
             held = kept[place]
         earlier.append(Step(exchange, max(1, exchange.prompt_tokens - held)))
     return Account(tuple(Conversation(name, tuple(row)) for name, row in steps.items()))
+
+
+def conversation_names(bodies: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The `conversation_name` of each request, with a number behind it where the same thing is asked anew.
+
+    A side call that nothing has been answered in is a conversation of its own, also when two sessions put it in the
+    same words; requests with tools are retried, and their conversations go on.
+    """
+    names: list[str] = []
+    asked: Counter[str] = Counter()
+    for body in bodies:
+        name = conversation_name(body)
+        if not any(message.get("role") == "assistant" for message in body.get("messages") or ()):
+            asked[name] += 1
+        again = not body.get("tools") and asked[name] > 1
+        names.append(f"{name} ({asked[name]})" if again else name)
+    return names
 
 
 def conversation_name(body: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from keepwarm.testing.accounts import Account, Conversation, account, conversation_name
+from keepwarm.testing.accounts import Account, Conversation, account, conversation_names
 from keepwarm.testing.answers import Answer, content_text
 from keepwarm.testing.claude_sessions import QUOTED_HEADER
 from keepwarm.testing.plain_chat import to_chat
@@ -149,7 +149,8 @@ class Tokens:
 
 def bodies_of(played: Played, name: str) -> list[Json]:
     """The client's requests of one conversation, in their order."""
-    return [body for body in played.bodies if conversation_name(body) == name]
+    named = zip(conversation_names(played.bodies), played.bodies, strict=True)
+    return [body for found, body in named if found == name]
 
 
 def newest_turn(body: Json) -> list[Json]:

@@ -56,6 +56,20 @@ def test_a_request_without_tools_is_aside_even_when_it_quotes_a_marker() -> None
     assert [talk.name for talk in books.conversations] == ["one", "aside: one"]
 
 
+def test_the_same_side_call_of_two_sessions_is_two_conversations() -> None:
+    asked = exchange("Output: a", 300, 0, 310, tools=False)
+    books = account([asked, exchange("Output: a", 300, 280, 310, tools=False)])
+    assert [(talk.name, talk.ideal) for talk in books.conversations] == [
+        ("aside: Output: a", 300),
+        ("aside: Output: a (2)", 300),
+    ]
+
+
+def test_a_conversation_that_is_asked_again_stays_one() -> None:
+    books = account([exchange("a", 300, 0, 310), exchange("a", 300, 299, 310)])
+    assert [talk.ideal for talk in books.conversations] == [301]
+
+
 def test_a_rewritten_history_is_paid_for_from_the_place_where_it_was_rewritten() -> None:
     books = account([exchange("a", 100, 0, 110), exchange("a", 90, 40, 95), exchange("a", 99, 95, 100)], {1: 40})
     assert [step.ideal for step in books.conversations[0].steps] == [100, 50, 4]
