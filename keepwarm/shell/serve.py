@@ -15,9 +15,9 @@ from keepwarm.config import LOCAL_PORTS, Config, check
 from keepwarm.engine.demo_model import find_demo_model
 from keepwarm.engine.llama import Engine, EngineOptions
 from keepwarm.errors import ConfigError, KeepwarmError
-from keepwarm.ledger.records import Record
 from keepwarm.shell.app import Gateway, start_gateway
 from keepwarm.shell.client import Upstream
+from keepwarm.shell.log_lines import LogLines
 from keepwarm.upstream.api import Traits
 from keepwarm.views import log
 
@@ -82,7 +82,7 @@ async def _serve(config: Config, console: Console) -> None:
         if engine is not None:
             await asyncio.to_thread(engine.stop)
         raise
-    await _announce(gateway, console)
+    lines = await _announce(gateway, console)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -93,9 +93,10 @@ async def _serve(config: Config, console: Console) -> None:
         console.print("stopping: requests in flight may end (30 s at most)")
     finally:
         await gateway.stop()
+        lines.flush()
 
 
-async def _announce(gateway: Gateway, console: Console) -> None:
+async def _announce(gateway: Gateway, console: Console) -> LogLines:
     traits = await gateway.upstream.traits()
     url = gateway.upstream.url
     if traits is None:
@@ -114,12 +115,10 @@ async def _announce(gateway: Gateway, console: Console) -> None:
     line = f"  ANTHROPIC_BASE_URL={gateway.url} ANTHROPIC_API_KEY={key}{model} claude"
     console.print(line + "\n", highlight=False, soft_wrap=True, markup=False)
     console.print(log.heading(console.width), style="dim", highlight=False)
-    gateway.watchers.append(lambda record: _show(console, record))
-    gateway.progress.append(lambda call, progress: console.print(log.progress(call, progress), style="dim"))
-
-
-def _show(console: Console, record: Record) -> None:
-    console.print(log.line(record, console.width, ascii_only=console.options.ascii_only))
+    lines = LogLines(console)
+    gateway.watchers.append(lines.record)
+    gateway.progress.append(lines.progress)
+    return lines
 
 
 def _nothing_found() -> str:
