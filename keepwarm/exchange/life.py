@@ -80,7 +80,7 @@ class Life:
         story.usage = passage.writer.usage.over(story.usage)
         if story.ending == "done":
             answer, usage = passage.writer.answer, story.usage
-            journal.answers.remember(stable.group, answer)
+            journal.answers.remember(stable.group, answer, stable.keys[-1] if stable.keys else b"")
             journal.sent(
                 stable.lineage,
                 Sent(

@@ -49,7 +49,6 @@ class TurnMaker:
         self._group = group
         self._raws = raws
         self._wires = tuple([digest.wire(raw) for raw in raws])
-        self._memory = Recollection(journal.answers, group.key)
         self._read: dict[int, tuple[Message, Message, tuple[Edit, ...]]] = {}
 
     def run(self) -> Turns:
@@ -63,16 +62,18 @@ class TurnMaker:
         lineage = self._journal.lineage(self._group, keys)
         row = list(steps)
         fresh: list[Standing] = []
+        notes: list[EditNote] = []
         stood: list[EditNote] = []
         for (start, end), key in zip(ranges, chained, strict=True):
             turn = self._standing(lineage, key, start, end)
             if turn is None:
-                turn = self._new_turn(key, start, end)
+                after = next((step.turn.key for step in reversed(row) if step.turn.key), b"")
+                turn = self._new_turn(after, key, start, end)
                 fresh += [turn] if key else []
+                notes += turn.notes
             else:
                 stood += turn.notes
             row.append(self._step(row, turn, start, end))
-        notes = [note for turn in fresh for note in turn.notes]
         notes += sum_up(steps[-1].edits if steps else (), stood)
         return Turns(lineage, keys, Trail(self._wires, tuple(row)), tuple(fresh), tuple(notes))
 
@@ -96,14 +97,14 @@ class TurnMaker:
     def _wire(self, start: int, end: int) -> bytes:
         return digest.of_all(self._wires[start:end]) if self._dialect.same_protocol else b""
 
-    def _new_turn(self, key: bytes, start: int, end: int) -> Standing:
+    def _new_turn(self, after: bytes, key: bytes, start: int, end: int) -> Standing:
         read = [self._message(index) for index in range(start, end)]
         original = Turn(tuple([message for message, _, _ in read]))
-        if not key:  # nothing is said in it
-            return Standing(b"", b"", self._dialect.turn(Turn(()), original))
-        spoken = Turn(tuple([message for _, message, _ in read if message.blocks or message.role == "assistant"]))
-        fix = self._rules.turn(spoken, self._memory)
         edits = [edit for _, _, edits in read for edit in edits]
+        if not key:  # nothing is said in it
+            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(note, edits)))
+        spoken = Turn(tuple([message for _, message, _ in read if message.blocks or message.role == "assistant"]))
+        fix = self._rules.turn(spoken, Recollection(self._journal.answers, self._group.key, after))
         notes = tuple(map(note, (*edits, *fix.edits)))
         return Standing(key, self._wire(start, end), self._dialect.turn(fix.value, original), notes, _loads(original))
 

@@ -13,24 +13,28 @@ KEPT_BYTES = 64 * 1024 * 1024
 
 
 class Answers:
-    """Answers by the names under which a client may echo them: ids of tool calls, or else the text."""
+    """Answers by the names under which a client may echo them: ids of tool calls, or else the text.
+
+    A text is named twice, by the turns that it answers and alone: conversations side by side may all say "Done.", and
+    each means its own; but one whose history the client has rewritten is found by its text still.
+    """
 
     def __init__(self, count: int = KEPT_ANSWERS, limit: int = KEPT_BYTES) -> None:
         self._count = count
         self._limit = limit
         self._bytes = 0
         self._next = 0
-        self._kept: OrderedDict[int, tuple[Answer, list[str]]] = OrderedDict()
+        self._kept: OrderedDict[int, tuple[Answer, set[str]]] = OrderedDict()
         self._numbers: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def remember(self, key: GroupKey, answer: Answer) -> None:
-        """Keep an answer; one of the same name that was kept before goes."""
-        names = _names(key, answer)
+    def remember(self, key: GroupKey, answer: Answer, after: bytes = b"") -> None:
+        """Keep an answer to the turns with the chain digest `after`; older ones lose the names that it has."""
+        names = _names(key, answer, after)
         for name in names:
-            self._forget(self._numbers.get(name))
+            self._take_away(name)
         if not names:
             return
         self._next += 1
@@ -38,36 +42,42 @@ class Answers:
         self._numbers |= dict.fromkeys(names, self._next)
         self._bytes += _weight(answer)
         while self._bytes > self._limit or len(self._kept) > self._count:
-            self._forget(next(iter(self._kept)))
+            for name in tuple(next(iter(self._kept.values()))[1]):
+                self._take_away(name)
 
     def by_call(self, call_id: str) -> Answer | None:
         """The answer that held a tool call."""
         return self._find(call_id)
 
-    def by_text(self, key: GroupKey, text: str) -> Answer | None:
-        """The answer of this group whose text was this, white space at its ends aside."""
-        return self._find(_text_name(key, text))
+    def by_text(self, key: GroupKey, text: str, after: bytes = b"") -> Answer | None:
+        """The answer of this group whose text was this, white space at its ends aside; best the one to these turns."""
+        return self._find(_text_name(key, text, after)) or self._find(_text_name(key, text))
 
     def _find(self, name: str) -> Answer | None:
         number = self._numbers.get(name)
         return None if number is None else self._kept[number][0]
 
-    def _forget(self, number: int | None) -> None:
-        if number is not None:
-            answer, names = self._kept.pop(number)
+    def _take_away(self, name: str) -> None:
+        """Take a name from the answer that has it; one without a name goes."""
+        number = self._numbers.pop(name, None)
+        if number is None:
+            return
+        answer, names = self._kept[number]
+        names.discard(name)
+        if not names:
+            del self._kept[number]
             self._bytes -= _weight(answer)
-            for name in names:
-                del self._numbers[name]
 
 
 class Recollection:
-    """What the server generated, as one conversation may ask for it."""
+    """What the server generated, as the turn behind those with the chain digest `after` may ask for it."""
 
-    __slots__ = ("_answers", "_key")
+    __slots__ = ("_after", "_answers", "_key")
 
-    def __init__(self, answers: Answers, key: GroupKey) -> None:
+    def __init__(self, answers: Answers, key: GroupKey, after: bytes = b"") -> None:
         self._answers = answers
         self._key = key
+        self._after = after
 
     def by_call(self, call_id: str) -> Answer | None:
         """The answer that held the tool call with this id."""
@@ -75,18 +85,20 @@ class Recollection:
 
     def by_text(self, text: str) -> Answer | None:
         """The answer whose text was this, white space at its ends aside."""
-        return self._answers.by_text(self._key, text)
+        return self._answers.by_text(self._key, text, self._after)
 
 
-def _names(key: GroupKey, answer: Answer) -> list[str]:
+def _names(key: GroupKey, answer: Answer, after: bytes) -> set[str]:
     if answer.calls:
         # Where the client has the server's own ids, a server that says call_0 in every turn names no call by it.
-        return list(dict.fromkeys(call.id for call in answer.calls if stays_unique(call.id)))
-    return [_text_name(key, answer.text)] if answer.text.strip() else []
+        return {call.id for call in answer.calls if stays_unique(call.id)}
+    if not answer.text.strip():
+        return set()
+    return {_text_name(key, answer.text), _text_name(key, answer.text, after)}
 
 
-def _text_name(key: GroupKey, text: str) -> str:
-    return digest.chain(key.packed(), digest.of_text(text.strip())).hex()
+def _text_name(key: GroupKey, text: str, after: bytes = b"") -> str:
+    return digest.chain(key.packed() + after, digest.of_text(text.strip())).hex()
 
 
 def _weight(answer: Answer) -> int:

@@ -118,6 +118,18 @@ def test_two_conversations_side_by_side_do_not_touch_each_other(dice: Random, tu
             sent[talk.session] = now
 
 
+def test_conversations_without_a_name_that_get_the_same_words_keep_their_own_reasoning() -> None:
+    """Clients that name no session all share one group."""
+    on = keeper()
+    rows = {name: [{"role": "user", "content": f"{name} begins"}] for name in ("one", "two")}
+    for name, said in rows.items():
+        play(request(*said), on, Answer("Done.", thinking=f"{name} thinks"))
+        said += [{"role": "assistant", "content": "Done."}, {"role": "user", "content": "go on"}]
+    for name, said in rows.items():
+        sent = play(request(*said), on, Answer("x")).sent()
+        assert sent["messages"][1]["reasoning_content"] == f"{name} thinks"
+
+
 @given(dice, st.integers(2, 6))
 def test_translating_only_says_the_same_words(dice: Random, turns: int) -> None:
     """Where nothing is kept each request stands alone, and still nothing of it is lost."""

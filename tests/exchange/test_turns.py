@@ -60,8 +60,13 @@ NOTHING = {"role": "system", "content": []}
 
 
 def seen(turns: Turns) -> tuple[Any, ...]:
-    """All that is to be the same."""
-    return turns.keys, turns.lineage.id, turns.trail, turns.fresh, turns.notes
+    """All that is to be the same.
+
+    Whether a turn is fresh is not: on the byte path a turn that reads the same may have stood in two shapes, and what
+    is taken over is the one of the request before, where a look-up finds the latest.
+    """
+    steps = [(step.end, step.role, step.turn, step.said, step.size, step.loads) for step in turns.trail.steps]
+    return turns.keys, turns.lineage.id, turns.trail.wires, steps
 
 
 @st.composite
@@ -88,7 +93,10 @@ def test_turns_that_are_taken_over_are_the_turns_that_would_be_made(
 ) -> None:
     quick, slow = Teller(kind), Teller(kind, takes_over=False)
     for messages in requests:
-        assert seen(quick.tell(*messages)) == seen(slow.tell(*messages))
+        one, other = quick.tell(*messages), slow.tell(*messages)
+        assert seen(one) == seen(other)
+        if kind == "llamacpp":
+            assert (one.trail, one.fresh, one.notes) == (other.trail, other.fresh, other.notes)
 
 
 def test_what_is_repeated_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:

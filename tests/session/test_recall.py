@@ -58,6 +58,18 @@ def test_an_answer_that_comes_again_is_held_once() -> None:
     assert answers.by_call(LONG_ID) is not None
 
 
+def test_conversations_that_say_the_same_each_mean_their_own() -> None:
+    answers = Answers()
+    mine, yours = answer("Done.", thinking="mine"), answer("Done.", thinking="yours")
+    answers.remember(KEY, mine, b"my turns")
+    answers.remember(KEY, yours, b"your turns")
+    assert Recollection(answers, KEY, b"my turns").by_text("Done.") is mine
+    assert Recollection(answers, KEY, b"your turns").by_text("Done.") is yours
+    assert Recollection(answers, KEY, b"rewritten turns").by_text("Done.") is yours
+    answers.remember(KEY, mine, b"your turns")  # asked again
+    assert len(answers) == 2
+
+
 ids = st.sampled_from([f"toolu_0123456789abcdef0123456{digit}" for digit in "0123"])
 any_answer = st.builds(
     answer, st.sampled_from(["", "a", "b", "cc"]), ids, thinking=st.sampled_from(["", "t"])
