@@ -56,7 +56,7 @@ def _replayed(block: Block, memory: Memory, path: str, edits: list[Edit]) -> Blo
         return structs.replace(block, id=call.upstream_id) if call.upstream_id else block
     if not is_object(call.arguments):  # cut off, or none: a server would refuse what it wrote itself
         call = structs.replace(call, arguments=block.arguments)
-    if call.arguments == block.arguments and call.upstream_id in ("", block.upstream_id):
+    if call.arguments == block.arguments and call.upstream_id in ("", block.upstream_id or block.id):
         return block
     if call.arguments != block.arguments:
         edits.append(Edit("HIS003", path, block.arguments, call.arguments, "arguments as generated"))

@@ -6,7 +6,7 @@ Source: the Messages API reference; vLLM, SGLang, Ollama (0.14 and later) and LM
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 
 import msgspec
 
@@ -44,8 +44,8 @@ class Anthropic(msgspec.Struct, frozen=True):
         """The turn's messages anew when a rule changed one of them."""
         if turn == original:
             return b""
-        known = {id(block) for block in original.blocks()}
-        return b",".join(_message(message, known) for message in turn.messages) or GONE
+        originals, known = frozenset(original.messages), frozenset(_known(original))
+        return b",".join([_message(message, originals, known) for message in turn.messages]) or GONE
 
     def request(self, draft: Draft) -> Outgoing:
         """The client's body with the changed places spliced in; its very bytes when nothing changed."""
@@ -100,32 +100,37 @@ def _tool(tool: Tool) -> bytes:
     return splice(tool.raw, [Patch(*spans["input_schema"], tool.schema)])
 
 
-def _message(message: Message, known: set[int]) -> bytes:
-    if message.raw and all(id(block) in known for block in message.blocks):
-        spans = members(message.raw)
-        start, end = spans["content"]
-        before = message.raw[start:end].lstrip()
-        count = 1 if before.startswith(b'"') else len(elements(message.raw, spans["content"]))
-        if count == len(message.blocks):
-            return message.raw
-    content = b"[" + b",".join(_block(block, id(block) in known) for block in message.blocks) + b"]"
+def _message(message: Message, originals: Container[Message], known: Container[Block]) -> bytes:
+    if message in originals:
+        return message.raw
+    content = b"[" + b",".join([_block(block, known) for block in message.blocks]) + b"]"
     if message.raw:
         return _with(message.raw, "content", content)
     return b'{"role":' + _encode(message.role) + b',"content":' + content + b"}"
 
 
-def _block(block: Block, untouched: bool) -> bytes:
-    if untouched and block.raw and not block.raw.startswith(b'"'):
-        return block.raw
+def _known(turn: Turn) -> Iterator[Block]:
+    """All that the client wrote in a turn: a value that equals one of these, bytes and all, goes as it was."""
+    for block in turn.blocks():
+        yield block
+        if isinstance(block, ToolResult):
+            yield from block.content
+
+
+def _block(block: Block, known: Container[Block]) -> bytes:
     whole = block.raw if block.raw.startswith(b"{") else b""
+    untouched = bool(block.raw) and block in known
+    if untouched and whole:
+        return whole
     match block:
-        case Text(text):
-            return _with(whole or b'{"type":"text","text":""}', "text", _encode(text))
+        case Text(text):  # the client's own string, where the content was one
+            value = block.raw if untouched else _encode(text)
+            return _with(whole or b'{"type":"text","text":""}', "text", value)
         case ToolUse(id, name, arguments):
             base = whole or b'{"type":"tool_use","id":' + _encode(id) + b',"name":' + _encode(name) + b',"input":{}}'
             return _with(base, "input", arguments.encode() or b"{}")
         case ToolResult(id, parts, is_error):
-            content = b"[" + b",".join(_block(part, not isinstance(part, Text)) for part in parts) + b"]"
+            content = b"[" + b",".join([_block(part, known) for part in parts]) + b"]"
             flag = b',"is_error":true' if is_error else b""
             base = whole or b'{"type":"tool_result","tool_use_id":' + _encode(id) + flag + b',"content":[]}'
             return _with(base, "content", content)
