@@ -12,7 +12,8 @@ from keepwarm.upstream import llamacpp
 from keepwarm.upstream.api import Outgoing, Traits
 
 CONNECT_SECONDS = 10.0
-_FIRST_PARTY = ("anthropic.com", "amazonaws.com", "googleapis.com")
+_ANTHROPIC = ("anthropic.com",)
+_FIRST_PARTY = (*_ANTHROPIC, "amazonaws.com", "googleapis.com")
 
 
 class Upstream:
@@ -45,7 +46,11 @@ class Upstream:
         headers = dict(request.headers)
         if self._key:
             headers.pop("x-api-key", None)
-            headers["authorization"] = f"Bearer {self._key}"
+            headers.pop("authorization", None)
+            # Local servers read a bearer token, whatever protocol they speak; Anthropic takes keys only here.
+            is_anthropics = _belongs_to(_ANTHROPIC, self.url)
+            name, value = ("x-api-key", self._key) if is_anthropics else ("authorization", f"Bearer {self._key}")
+            headers[name] = value
         return self.session.request(request.method, self.url + request.path, data=request.body or None, headers=headers)
 
     async def begin(self, request: Outgoing) -> aiohttp.ClientResponse:
@@ -95,7 +100,7 @@ class Upstream:
             self._session = None
 
     async def _ask_traits(self) -> Traits | None:
-        first_party = self._rewrite is not True and _is_first_party(self.url)
+        first_party = self._rewrite is not True and _belongs_to(_FIRST_PARTY, self.url)
         if first_party:
             return Traits("anthropic", first_party=True)
         status, body = await self.ask(Outgoing("/props", b"", method="GET"))
@@ -111,6 +116,6 @@ class Upstream:
         return Traits("chat" if status in (0, 404, 405, 501) else "anthropic")
 
 
-def _is_first_party(url: str) -> bool:
+def _belongs_to(names: tuple[str, ...], url: str) -> bool:
     host = urlsplit(url).hostname or ""
-    return any(host == name or host.endswith("." + name) for name in _FIRST_PARTY)
+    return any(host == name or host.endswith("." + name) for name in names)
