@@ -74,6 +74,13 @@ def refuse(status: int, message: str, kind: str = "server_error", **headers: str
     return respond
 
 
+async def hang_up(request: web.Request, seen: Seen) -> web.StreamResponse:
+    """The connection is closed instead of an answer."""
+    assert request.transport is not None
+    request.transport.close()
+    return web.Response()
+
+
 class Stub:
     """The server. `props` is what /props says: None makes it a server that is not llama.cpp."""
 

@@ -22,7 +22,7 @@ from keepwarm.testing.chat_shapes import error_body, event
 from keepwarm.upstream.api import Outgoing
 from tests.shell.conftest import OpenGateway, OpenStub
 from tests.shell.sse import all_events, events, kinds, text_of
-from tests.shell.stub import SHAPE, Respond, Seen, begin, hello, message_body, refuse
+from tests.shell.stub import SHAPE, Respond, Seen, begin, hang_up, hello, message_body, refuse
 
 WHOLE = ["message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta"]
 WHOLE.append("message_stop")
@@ -246,11 +246,6 @@ async def test_an_answer_that_breaks_off_ends_in_an_error_event(
 async def test_a_server_that_never_answers_a_connection_is_said(
     stream: bool, open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
 ) -> None:
-    async def hang_up(request: web.Request, seen: Seen) -> web.StreamResponse:
-        assert request.transport is not None
-        request.transport.close()
-        return web.Response()
-
     stub = await open_stub(hang_up)
     gateway = await open_gateway(stub.url)
     async with http.post(gateway.url + "/v1/messages", data=message_body(stream=stream)) as answer:
