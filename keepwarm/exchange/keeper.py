@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, seats
@@ -31,7 +32,7 @@ class Manner(msgspec.Struct, frozen=True):
     keep: bool = True
     """False: translate only, keep nothing; the prompt goes as the client wrote it."""
     observe: bool = False
-    """True: nothing is rewritten; what would have been changed is not."""
+    """True: nothing is rewritten; a server of the client's protocol gets the very bytes."""
     record: bool = False
     """True: prompt texts go into the ledger."""
     seats: bool = True
@@ -42,6 +43,9 @@ class Keeper:
     """The shared state towards one upstream. Not frozen: this is the one place where a life changes the world."""
 
     def __init__(self, dialect: Dialect, rules: RuleBook, journal: Journal, manner: Manner, slots: int = 0) -> None:
+        if manner.observe and not dialect.same_protocol:
+            # What has to be translated cannot go as it is: it is translated and nothing more.
+            rules, manner = RuleBook(), replace(manner, observe=False)
         self.dialect = dialect
         self.rules = rules
         self.manner = manner

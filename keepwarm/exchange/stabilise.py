@@ -61,7 +61,8 @@ class Stabiliser:
         """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
         system = self._rules.system(parsed.system)
         shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
-        key = GroupKey(session, agent, shape)
+        # What stands for one kind of server says nothing to another that may answer at the same address later.
+        key = GroupKey(session, agent, digest.chain(shape, self._dialect.name.encode()))
         group = self._journal.group(key)
         turns = TurnMaker(self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw).run()
         lineage, steps = turns.lineage, turns.trail.steps

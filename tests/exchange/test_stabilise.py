@@ -212,6 +212,26 @@ def test_a_server_that_is_observed_gets_the_very_bytes() -> None:
     assert opening.request.body == body  # type: ignore[union-attr]
 
 
+def test_a_translated_prompt_that_may_not_be_rewritten_is_translated_and_nothing_more() -> None:
+    on = keeper(manner=Manner(observe=True))
+    header = "x-anthropic-billing-header: cch=1;\nBe brief."
+    book = play(request(system=header), on, Answer("x"))
+    assert [message["content"] for message in book.sent()["messages"]] == [header, "hi"]
+    assert book.over().edits == ()
+
+
+def test_what_stands_for_one_kind_of_server_is_not_sent_to_another() -> None:
+    """Another server may answer at the same address tomorrow."""
+    journal = Journal()
+    body = request(tools=[{"name": "Bash", "input_schema": {}}])
+    sent = {}
+    for kind in ("anthropic", "llamacpp", "anthropic"):
+        sent[kind] = Playbook(body, keeper(kind, journal=journal)).sent()
+    assert sent["anthropic"] == json.loads(body)
+    assert sent["llamacpp"]["tools"][0]["function"]["name"] == "Bash"
+    assert sent["llamacpp"]["messages"] == [{"role": "user", "content": "hi"}]
+
+
 def test_counting_on_its_own_journal_changes_nothing() -> None:
     on = keeper()
     play(request(), on, Answer("x"))
