@@ -29,10 +29,10 @@ _WORDS = ('"go on"', '"caf\\u00e9 \\/ \\t"', '"π 😀"', f'"{HEADER}"', f'"see 
 class Sender:
     """One conversation's way through the stabiliser and out again."""
 
-    def __init__(self, rules: RuleBook | None = None, model: str = "") -> None:
+    def __init__(self, rules: RuleBook | None = None, model: str = "", kind: str = "anthropic") -> None:
         self._journal = Journal()
         self._rules = rules or rule_book()
-        self._dialect = dialect(Traits("anthropic"), model)
+        self._dialect = dialect(Traits(kind), model)
         self._count = 0
         self.stable: Stable | None = None
         """Of the latest request."""
