@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Frame(msgspec.Struct, frozen=True):
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """One event of a stream."""
 
     event: str
@@ -55,6 +55,12 @@ class SseDecoder:
     def _lines(self, fresh: int, frames: list[Frame]) -> None:
         """Take the finished lines out of what is held, of which the last `fresh` bytes are new."""
         text = b"".join(self._rest)
+        if b"\r" not in text:  # as nearly all servers write
+            *lines, rest = text.split(b"\n")
+            for line in lines:
+                self._line(line, frames)
+            self._rest, self._held, self._open_cr = [rest], len(rest), False
+            return
         at = 0
         look = len(text) - fresh - self._open_cr
         while (end := _line_end(text, look)) is not None:
@@ -73,8 +79,11 @@ class SseDecoder:
                 frames.append(Frame(self._event, b"\n".join(self._data)))
             self._event, self._data, self._size = "", [], 0
             return
-        name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
+        if line.startswith(b"data: "):  # most lines
+            name, value = b"data", line[6:]
+        else:
+            name, _, value = line.partition(b":")
+            value = value.removeprefix(b" ")
         if name == b"data":
             self._data.append(value)
             self._size += len(value)

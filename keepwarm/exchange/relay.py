@@ -48,6 +48,8 @@ TELL_MS: Final = 2_000.0
 WHOLE_AFTER_MS: Final = 60_000.0
 """When a client that does not stream gets its headers and then white space, which JSON allows in front."""
 
+_TOKENS: Final = (TextDelta, ThinkingDelta, ToolStart)
+
 
 class Gone(Exception):
     """The client hung up."""
@@ -185,7 +187,7 @@ class Passage:
             story.usage = Usage(event.total, event.cached, prompt_ms=event.ms).over(story.usage)
         elif isinstance(event, Finished):
             story.usage = event.usage.over(story.usage)
-        elif isinstance(event, TextDelta | ThinkingDelta | ToolStart) and story.first_token == UNSET:
+        elif isinstance(event, _TOKENS) and story.first_token == UNSET:
             story.first_token = story.now
 
     def _ended(self) -> Steps:
