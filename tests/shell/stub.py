@@ -84,7 +84,9 @@ async def hang_up(request: web.Request, seen: Seen) -> web.StreamResponse:
 class Stub:
     """The server. `props` is what /props says: None makes it a server that is not llama.cpp."""
 
-    def __init__(self, respond: Respond, *, slots: int = 0, path: str = "/v1/chat/completions") -> None:
+    def __init__(
+        self, respond: Respond, *, slots: int = 0, path: str = "/v1/chat/completions", method: str = "POST"
+    ) -> None:
         self.respond = respond
         """Answers what comes to `path`; may be changed at any time."""
         self.props: Json | None = {
@@ -99,7 +101,7 @@ class Stub:
         self.beside: list[Seen] = []
         """What came to any other."""
         self.url = ""
-        self._path = path
+        self._asked = (method, path)
         self._changed = asyncio.Condition()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -111,7 +113,7 @@ class Stub:
         """Everything that comes."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         seen = Seen(request.method, request.path_qs, headers, await request.read())
-        asked = request.path == self._path and request.method == "POST"
+        asked = (request.method, request.path) == self._asked
         (self.seen if asked else self.beside).append(seen)
         async with self._changed:
             self._changed.notify_all()
