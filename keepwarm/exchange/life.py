@@ -115,7 +115,7 @@ class Life:
         story = self.story
         assert story.stable is not None
         guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
-        choice, story.moved = self._keeper.sit(guest, story.stable.before is not None)
+        choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0)
         self._slot = choice.slot
         story.seat = Seat(choice.slot, choice.reason)
         return choice

@@ -68,6 +68,8 @@ class Stabiliser:
         lineage, steps = turns.lineage, turns.trail.steps
         before, shared = lineage.predecessor(turns.keys)
         head = self._head(parsed, system, lineage.head, steps[-1].loads)
+        if before is None and len(turns.keys) > 1:
+            before, shared = self._journal.elsewhere(key, turns.keys, head.wires)
         chunks = tuple([step.turn.chunk for step in steps])
         ranges = tuple(pairwise([0, *[step.end for step in steps]]))
         head_size = _head_size(head)
@@ -78,7 +80,15 @@ class Stabiliser:
             keys=turns.keys,
             trail=turns.trail,
             standing=turns.fresh,
-            draft=Draft(parsed.body, parsed.options, head.system, head.tools, chunks, ranges),
+            draft=Draft(
+                parsed.body,
+                parsed.options,
+                head.system,
+                head.tools,
+                chunks,
+                ranges,
+                lengths=parsed.messages_raw.lengths(),
+            ),
             notes=(*map(note, system.edits), *head.notes, *turns.notes),
             metadata=system.metadata,
             before=before,

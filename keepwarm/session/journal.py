@@ -153,6 +153,22 @@ class Journal:
         group.lineages.move_to_end(keys[0] if keys else b"")
         return found
 
+    def elsewhere(self, key: GroupKey, keys: Sequence[bytes], wires: Sequence[bytes]) -> tuple[Sent | None, int]:
+        """The request that this one goes on from where the opening of its system prompt is another.
+
+        Then it has another shape and is no conversation that is known, but to call it a first request would hide what
+        the client changed. It goes on from one of the same agent that offers the same tools (`wires`, see
+        `HeadState`) and shares an answer with it.
+        """
+        best: Sent | None = None
+        depth = 2
+        for other, group in self._groups.items():
+            if (other.session, other.agent) == (key.session, key.agent) and (lineage := group.find(keys)) is not None:
+                sent, shared = lineage.predecessor(keys)
+                if sent is not None and shared >= depth and sent.head.wires == wires:
+                    best, depth = sent, shared
+        return best, depth if best is not None else 0
+
     def stand(self, group: Group, lineage: Lineage, turns: Sequence[Standing], head: HeadState) -> HeadState:
         """Note what goes upstream; gives back the head as it is kept (equal heads are kept once)."""
         for turn in turns:

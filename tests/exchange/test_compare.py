@@ -106,6 +106,26 @@ def test_a_turn_behind_messages_that_say_nothing_is_told_by_the_clients_own_coun
     assert found.path == "/messages/4"
 
 
+def test_the_very_beginning_of_the_system_prompt_hides_no_break() -> None:
+    """It tells the kinds of calls apart, so one that begins otherwise is another conversation to the journal."""
+    more = {"messages": [USER, YES, ON], "tools": [tool("A")]}
+    found = parted({"system": "10:00 " + LONG, **more}, {"system": "10:01 " + LONG, **more})
+    assert (found.where, found.path, found.offset) == ("system", "/system", 4)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"messages": [USER]},  # no answer in common: a title call may ask about the same words
+        {"messages": [USER, YES, ON], "tools": [tool("B")]},  # another kind of call about the same conversation
+        {"messages": [USER, {"role": "assistant", "content": "No."}, ON]},
+    ],
+)
+def test_another_kind_of_call_does_not_go_on_from_the_conversation(after: Json) -> None:
+    with pytest.raises(AssertionError, match="another conversation"):
+        parted({"system": "You code.", "messages": [USER, YES, ON], "tools": []}, {"system": "You name.", **after})
+
+
 def test_what_a_model_reads_first_is_named_first() -> None:
     before = {"system": LONG + "one", "tools": [tool("A")], "messages": [USER, YES, ON]}
     after = {"system": LONG + "two", "tools": [tool("B")], "messages": [USER, YES, {"role": "user", "content": "x"}]}

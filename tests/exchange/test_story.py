@@ -9,6 +9,7 @@ import pytest
 from keepwarm.exchange.commands import Open, Write
 from keepwarm.exchange.keeper import Keeper, Manner
 from keepwarm.ledger.records import Record
+from keepwarm.rules.engine import rule_book
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.chat_shapes import Counts
 from tests.exchange.playbook import Playbook, arrived, chat, ended, keeper, lost, opened, play, request
@@ -123,6 +124,18 @@ def test_a_client_that_edits_its_history_is_named() -> None:
     assert record.verdict is not None
     assert record.verdict.place is not None
     assert record.verdict.place.path == "/messages/2"
+
+
+def test_a_header_that_no_rule_lifts_is_named_on_every_request() -> None:
+    on = keeper(rules=rule_book(off=["VOL001"]), slots=4)
+    rows = [USER]
+    for number in range(4):
+        system = f"x-anthropic-billing-header: cc_version=2.1.114; cch={number:05d};\nBe brief." + "Rules. " * 100
+        record = ask(on, *rows, counts=(0 if number < 1 else 25, 2_000, 20), system=system, tools=TOOLS)
+        rows = [*rows, YES, ON]
+        if number > 1:
+            assert verdict(record) == ("miss", "client", ("VOL001",))
+            assert record.parent
 
 
 def test_a_slot_that_was_anothers_is_named() -> None:
