@@ -20,7 +20,7 @@ from keepwarm.ledger.records import Record
 from keepwarm.shell.app import start_gateway
 from keepwarm.testing.answers import Answer
 from tests.shell.conftest import OpenGateway, OpenStub
-from tests.shell.stub import Seen, message_body, say
+from tests.shell.stub import Seen, message_body, refuse, say
 
 MIB = 1024 * 1024
 
@@ -207,6 +207,36 @@ async def test_a_server_of_the_clients_protocol_gets_its_bytes_and_headers(
     assert seen.path == "/v1/messages?beta=true"
     assert seen.headers["anthropic-beta"] == "one, two"
     assert (seen.headers["x-api-key"], seen.headers["user-agent"]) == ("mine", "an agent/1.0")
+
+
+@pytest.mark.parametrize("rewrite", [None, True])
+async def test_anthropic_itself_is_observed_and_rewritten_only_on_demand(
+    rewrite: bool | None,
+    open_stub: OpenStub,
+    open_gateway: OpenGateway,
+    http: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("keepwarm.shell.client._FIRST_PARTY", ("127.0.0.1",))
+    stub = await open_stub(refuse(400, "No."), path="/v1/messages")
+    stub.props = None
+    gateway = await open_gateway(stub.url, upstream__rewrite=rewrite)
+    records: list[Record] = []
+    gateway.watchers.append(records.append)
+    header = "x-anthropic-billing-header: cc_version=2.1.114.c39; cch=abcde;"
+    body = message_body(system=[{"type": "text", "text": header}, {"type": "text", "text": "Be brief."}])
+    async with http.post(gateway.url + "/v1/messages", data=body) as answer:
+        assert answer.status == 400
+    sent = stub.seen[-1]
+    if rewrite:
+        assert header.encode() not in sent.body
+        assert sent.headers["x-keepwarm-client-cch"] == "abcde"
+        assert [edit.code for edit in records[0].edits] == ["VOL001"]
+    else:
+        assert sent.body == body
+        assert [name for name in sent.headers if name.startswith("x-keepwarm")] == []
+        assert records[0].edits == ()
+        assert [seen.path for seen in stub.seen + stub.beside] == ["/v1/messages"]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7"])
