@@ -11,7 +11,7 @@ is, and since JSON allows nothing but white space and punctuation between values
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
@@ -77,10 +77,13 @@ def members(body: bytes, span: Span | None = None) -> dict[str, Span]:
     return found
 
 
-def elements(body: bytes, span: Span | None = None) -> list[Span]:
-    """The spans of an array's values in order. Raises BadJson when the text at `span` is not an array."""
+def elements(body: bytes, span: Span | None = None, sizes: Sequence[int] = ()) -> list[Span]:
+    """The spans of an array's values in order. Raises BadJson when the text at `span` is not an array.
+
+    sizes  the bytes of each value, where they are known: the array is then not read again
+    """
     start, end = span if span is not None else whole(body)
-    sizes = [len(raw) for raw in _decode(_ARRAY, body, start, end, "an array")]
+    sizes = sizes or [len(raw) for raw in _decode(_ARRAY, body, start, end, "an array")]
     if sum(sizes) + len(sizes) + 1 == end - start:  # nothing but commas between them
         ends = [start + place + size for place, size in enumerate(accumulate(sizes), 1)]
         return [Span(stop - size, stop) for stop, size in zip(ends, sizes, strict=True)]
@@ -98,14 +101,15 @@ def splice(body: bytes, patches: Iterable[Patch]) -> bytes:
     Patches may come in any order, and inserts at one place stand there in the order given. Raises ValueError for
     patches that overlap or lie outside the body.
     """
-    pieces: list[bytes] = []
+    pieces: list[bytes | memoryview] = []
+    view = memoryview(body)
     at = 0
     for start, end, text in sorted(patches, key=itemgetter(0, 1)):
         if not at <= start <= end <= len(body):
             raise ValueError(f"the patch of bytes {start} to {end} overlaps another, or is not in the body")
-        pieces += (body[at:start], text)
+        pieces += (view[at:start], text)
         at = end
-    pieces.append(body[at:])
+    pieces.append(view[at:])
     return b"".join(pieces)
 
 

@@ -73,7 +73,7 @@ class Anthropic(msgspec.Struct, frozen=True):
 
 
 def _turn_patches(draft: Draft, container: Span) -> list[Patch]:
-    spans = elements(draft.body, container)
+    spans = elements(draft.body, container, draft.lengths)
     gone: list[int] = []
     patches: list[Patch] = []
     for chunk, (start, end) in zip(draft.chunks, draft.ranges, strict=True):

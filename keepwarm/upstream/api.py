@@ -42,6 +42,8 @@ class Draft(msgspec.Struct, frozen=True):
     slot: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     """Headers to send besides the dialect's own."""
+    lengths: tuple[int, ...] = ()
+    """Bytes of each of the client's messages, where they are known."""
 
 
 class Traits(msgspec.Struct, frozen=True):

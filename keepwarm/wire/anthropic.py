@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from keepwarm.codec.json_text import UNREADABLE
+from keepwarm.codec.pieces import Pieces
 from keepwarm.core.prompt import Options, SystemBlock
 from keepwarm.wire.anthropic_blocks import message, role, tool
 from keepwarm.wire.anthropic_errors import unreadable, wrong
@@ -30,10 +31,10 @@ class Parsed(msgspec.Struct, frozen=True):
 
     options: Options
     system: tuple[SystemBlock, ...]
-    tools_raw: tuple[bytes, ...]
+    tools_raw: Pieces
     """Each tool's own JSON text."""
-    messages_raw: tuple[bytes, ...]
-    """Each message's own JSON text. Copies, so that keeping one does not keep the whole body."""
+    messages_raw: Pieces
+    """Each message's own JSON text."""
     metadata_user_id: str
     """As the client wrote it; "" when it said none."""
     body: bytes
@@ -114,8 +115,8 @@ def parse(body: bytes) -> Parsed:
     return Parsed(
         options=_options(said),
         system=_system(bytes(said.system)),
-        tools_raw=tuple([bytes(raw) for raw in said.tools or ()]),
-        messages_raw=tuple([bytes(raw) for raw in said.messages]),
+        tools_raw=Pieces(said.tools or ()),
+        messages_raw=Pieces(said.messages),
         metadata_user_id=(said.metadata and said.metadata.user_id) or "",
         body=body,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
 
+from keepwarm.codec.pieces import Pieces
 from keepwarm.core.answer import Answer
 from keepwarm.core.events import Event, Failed, Usage
 from keepwarm.core.prompt import Message, Options, SystemBlock, Tool
@@ -39,11 +40,11 @@ class Parsed(Protocol):
         """The system prompt's blocks."""
 
     @property
-    def tools_raw(self) -> Sequence[bytes]:
+    def tools_raw(self) -> Pieces:
         """Each tool's JSON text."""
 
     @property
-    def messages_raw(self) -> Sequence[bytes]:
+    def messages_raw(self) -> Pieces:
         """Each message's JSON text."""
 
     @property

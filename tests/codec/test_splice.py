@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -166,3 +167,12 @@ def test_numbers_and_escapes_stay_as_they_were_spelled() -> None:
     assert [body[start:end] for start, end in spans.values()] == [b"5000.0", b"1E2", b'"\\u00e4\\/"']
     assert list(spans) == ["a", "b", "c"]
     assert whole(b"  " + body + b"\n") == Span(2, 2 + len(body))
+
+
+@pytest.mark.parametrize("body", [b'["a",{"b":[1,2]},3]', b'[ "a" , {"b":[1,2]},\n3 ]', b"[1]", b"[]"])
+def test_elements_whose_lengths_are_known_are_found_without_reading(body: bytes) -> None:
+    spans = elements(body)
+    assert elements(body, sizes=[span.end - span.start for span in spans]) == spans
+    assert [body[span.start : span.end] for span in spans] == [
+        bytes(raw) for raw in msgspec.json.decode(body, type=list[msgspec.Raw])
+    ]
