@@ -128,7 +128,7 @@ def _block(block: Block, known: Container[Block]) -> bytes:
             return _with(whole or b'{"type":"text","text":""}', "text", value)
         case ToolUse(id, name, arguments):
             base = whole or b'{"type":"tool_use","id":' + _encode(id) + b',"name":' + _encode(name) + b',"input":{}}'
-            return _with(base, "input", arguments.encode() or b"{}")
+            return _with(base, "input", arguments.encode())
         case ToolResult(id, parts, is_error):
             content = b"[" + b",".join([_block(part, known) for part in parts]) + b"]"
             flag = b',"is_error":true' if is_error else b""
@@ -141,10 +141,9 @@ def _block(block: Block, known: Container[Block]) -> bytes:
 
 
 def _with(raw: bytes, name: str, value: bytes) -> bytes:
-    """A JSON object's text with one member's value changed, or the member added at its end."""
+    """The text of a JSON object that has members, with one's value changed or one more at its end."""
     spans = members(raw)
     if name in spans:
         return splice(raw, [Patch(*spans[name], value)])
     end = raw.rindex(b"}")
-    comma = b"," if spans else b""
-    return raw[:end] + comma + _encode(name) + b":" + value + raw[end:]
+    return raw[:end] + b"," + _encode(name) + b":" + value + raw[end:]

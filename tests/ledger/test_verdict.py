@@ -91,7 +91,7 @@ def test_a_prompt_cannot_be_reused_beyond_its_end() -> None:
 
 
 def test_an_answer_that_does_not_stand_is_not_expected() -> None:
-    verdict = judge(usage(10_000), replace(BEFORE, replayed=False, output_tokens=0), NONE)
+    verdict = judge(usage(10_200), replace(BEFORE, replayed=False), NONE)
     assert gist(verdict) == ("hit", "nobody", "counted", 0)
     assert verdict.expected == 10_000
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from keepwarm.core.answer import Answer, Call
 from keepwarm.core.events import Failed
+from keepwarm.core.prompt import Message, Text, ToolResult, ToolUse, Turn
 from keepwarm.rules.engine import RuleBook
 from keepwarm.upstream.anthropic import Anthropic
 from keepwarm.upstream.anthropic_stream import AnthropicReader
@@ -92,7 +93,7 @@ def test_request_by_request_leaves_what_all_at_once_leaves(conversation: Convers
 
 
 def test_the_billing_line_leaves_the_rest_of_its_block() -> None:
-    clean = text("Be brief.", cache_control={"type": "ephemeral"})
+    clean = text("Be brief é.", cache_control={"type": "ephemeral"})
     line = text(f"{HEADER}\nStay.", cache_control={"type": "ephemeral"})
     sender = Sender()
     assert sender.send(body(ASK, system=f"[{line}, {clean}]")) == body(
@@ -140,8 +141,28 @@ def test_an_inline_system_message_goes_into_the_result_before_it() -> None:
 def test_an_inline_system_message_behind_words_becomes_words() -> None:
     sender = Sender()
     reminder = '{"type":"text","text":"<system-reminder>\\nbe brief\\n</system-reminder>"}'
-    assert sender.send(body(ASK, '{"role":"system","content":"be brief"}')) == body(
-        '{"role":"user","content":[{"type":"text","text":"go on"},' + reminder + "]}"
+    ask = '{"role":"user","content":"caf\\u00e9"}'
+    assert sender.send(body(ask, '{"role":"system","content":"be brief"}')) == body(
+        '{"role":"user","content":[{"type":"text","text":"caf\\u00e9"},' + reminder + "]}"
+    )
+
+
+def test_a_result_without_content_gets_one_for_the_reminder() -> None:
+    empty = '{"type": "tool_result", "tool_use_id": "' + CALL_ID + '"}'
+    left = Sender().send(body(ASK, message("user", empty), '{"role":"system","content":"be brief"}'))
+    reminder = {"type": "text", "text": "<system-reminder>\nbe brief\n</system-reminder>"}
+    assert json.loads(left)["messages"][1]["content"] == [
+        {"type": "tool_result", "tool_use_id": CALL_ID, "content": [reminder]}
+    ]
+
+
+def test_a_block_that_a_rule_made_is_written_from_its_values() -> None:
+    blocks = (ToolUse("a", "Bash", '{"x": 1.0}'), ToolResult("b", (Text("é"),), is_error=True), ToolResult("c", ()))
+    made = Anthropic().turn(Turn((Message("user", blocks, 0),)), Turn(()))
+    assert made.decode() == (
+        '{"role":"user","content":[{"type":"tool_use","id":"a","name":"Bash","input":{"x": 1.0}},'
+        '{"type":"tool_result","tool_use_id":"b","is_error":true,"content":[{"type":"text","text":"é"}]},'
+        '{"type":"tool_result","tool_use_id":"c","content":[]}]}'
     )
 
 

@@ -181,6 +181,18 @@ def test_not_reported_is_not_zero(said: dict[str, Any], usage: Usage) -> None:
     assert read(data)[-1] == Finished("end", usage=usage)
 
 
+def test_what_is_counted_later_counts_and_what_was_known_before_is_kept() -> None:
+    early = chunk({"content": "a"}) + event({"choices": [], "timings": {"cache_n": 4, "prompt_n": 5, "prompt_ms": 1.5}})
+    late = event({"choices": [], "usage": {"prompt_tokens": 10, "completion_tokens": 2}})
+    done = chunk(finish="stop")
+    assert read(early + late + done)[-1] == Finished("end", usage=Usage(10, 4, 2, 1.5))
+    assert read(late + early + done)[-1] == Finished("end", usage=Usage(9, 4, 2, 1.5))
+
+
+def test_a_finish_reason_is_not_taken_back() -> None:
+    assert read(chunk({"content": "a"}, "length") + chunk({}) + DONE)[-1] == Finished("length")
+
+
 # Other servers' ways
 
 

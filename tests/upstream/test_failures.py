@@ -22,7 +22,7 @@ LLAMACPP = {
 }
 VLLM = {
     "object": "error",
-    "message": "This model's maximum context length is 8192 tokens. However, you requested 9001 tokens "
+    "message": "This model's maximum context length is 8192 tokens. However,\nyou requested 9001 tokens "
     "(9001 in the messages, 0 in the completion). Please reduce the length of the messages.",
     "type": "BadRequestError",
     "code": 400,
