@@ -62,7 +62,7 @@ def serve(
         ledger__record=record,
         keep=False if translate_only else None,
     )
-    serving.serve(settings, Console())
+    serving.serve(settings, serving.Terminal())
 
 
 LedgerFile = Annotated[Path | None, typer.Option("--ledger", help="The ledger's file")]

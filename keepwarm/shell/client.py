@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -12,6 +13,8 @@ from keepwarm.upstream import llamacpp
 from keepwarm.upstream.api import Outgoing, Traits
 
 CONNECT_SECONDS = 10.0
+TRAITS_SECONDS = 10.0
+"""How long a server may take to say what it is."""
 _ANTHROPIC = ("anthropic.com",)
 _FIRST_PARTY = (*_ANTHROPIC, "amazonaws.com", "googleapis.com")
 
@@ -79,7 +82,9 @@ class Upstream:
         if self._traits is None:
             async with self._asking:
                 if self._traits is None:
-                    self._traits = await self._ask_traits()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(TRAITS_SECONDS):
+                            self._traits = await self._ask_traits()
         return self._traits
 
     def slot(self, number: int) -> asyncio.Lock:

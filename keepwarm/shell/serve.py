@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,20 @@ from keepwarm.errors import ConfigError, KeepwarmError
 from keepwarm.shell.app import Gateway, start_gateway
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.log_lines import LogLines
-from keepwarm.upstream.api import Traits
+from keepwarm.upstream.api import Outgoing, Traits
 from keepwarm.views import log
+
+
+class Terminal(Console):
+    """A console that may go away (`keepwarm serve | head`): the gateway then goes on and says nothing further."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich would end the program here."""
+        self.quiet = True
+        # What Python still holds to be written must not fail when the program ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
 
 
 def serve(config: Config, console: Console) -> None:
@@ -34,10 +47,11 @@ async def find_upstream() -> tuple[str, Traits] | None:
     async def look(port: int) -> tuple[str, Traits] | None:
         upstream = Upstream(f"http://127.0.0.1:{port}")
         try:
-            traits = await asyncio.wait_for(upstream.traits(), 2.0)
-            if traits is None or (traits.kind == "chat" and not await _has_models(upstream)):
-                return None
-            return upstream.url, traits
+            async with asyncio.timeout(2.0):
+                traits = await upstream.traits()
+                if traits is None or (traits.kind != "llamacpp" and not await _has_models(upstream)):
+                    return None
+                return upstream.url, traits
         except TimeoutError:
             return None
         finally:
@@ -48,8 +62,7 @@ async def find_upstream() -> tuple[str, Traits] | None:
 
 
 async def _has_models(upstream: Upstream) -> bool:
-    from keepwarm.upstream.api import Outgoing
-
+    """Whether it lists models: a web server on the same port may have an answer for everything."""
     status, body = await upstream.ask(Outgoing("/v1/models", b"", method="GET"))
     return status == 200 and b'"data"' in body
 
@@ -82,18 +95,18 @@ async def _serve(config: Config, console: Console) -> None:
         if engine is not None:
             await asyncio.to_thread(engine.stop)
         raise
-    lines = await _announce(gateway, console)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(name, stop.set)
     try:
+        lines = await _announce(gateway, console)
         await stop.wait()
         console.print("stopping: requests in flight may end (30 s at most)")
     finally:
         await gateway.stop()
-        lines.flush()
+    lines.flush()
 
 
 async def _announce(gateway: Gateway, console: Console) -> LogLines:
@@ -102,7 +115,7 @@ async def _announce(gateway: Gateway, console: Console) -> LogLines:
     if traits is None:
         console.print(f"[yellow]no model server answers at {url} yet[/yellow]: requests are refused until one does")
     else:
-        slots = f", {traits.slots} slots" if traits.slots else ""
+        slots = f", {traits.slots} slot{'s' * (traits.slots > 1)}" if traits.slots else ""
         context = f", {traits.context:,} tokens each" if traits.context else ""
         mode = ", observed only (never rewritten)" if traits.first_party else ""
         console.print(f"upstream  {url}  {traits.kind}{slots}{context}{mode}", highlight=False)
