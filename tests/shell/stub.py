@@ -96,6 +96,8 @@ class Stub:
             "model_alias": "stub-model",
         }
         self.props_status = 200
+        self.page = ""
+        """What any other path holds; nothing: they are not found."""
         self.seen: list[Seen] = []
         """What came to `path`."""
         self.beside: list[Seen] = []
@@ -119,6 +121,8 @@ class Stub:
             self._changed.notify_all()
         if asked:
             return await self.respond(request, seen)
+        if self.page:
+            return web.Response(text=self.page, content_type="text/html")
         if request.path == "/props" and self.props is not None:
             return web.json_response(self.props, status=self.props_status)
         if request.path == "/v1/models" and self.props is not None:

@@ -20,7 +20,7 @@ from keepwarm.ledger.records import Record
 from keepwarm.shell.app import start_gateway
 from keepwarm.testing.answers import Answer
 from tests.shell.conftest import OpenGateway, OpenStub
-from tests.shell.stub import Seen, message_body, refuse, say
+from tests.shell.stub import SHAPE, Seen, begin, message_body, refuse, say
 
 MIB = 1024 * 1024
 
@@ -337,6 +337,33 @@ async def test_each_request_is_one_record_also_those_that_fail(
     await post(http, gateway.url, b"{")
     assert [(record.status, record.ending) for record in records] == [(200, "done"), (400, "failed")]
     assert records[1].error.startswith("bad_request: The request body is not valid JSON")
+
+
+async def test_what_does_not_end_in_time_is_broken_off_and_recorded(
+    open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled = asyncio.Event()
+
+    async def endless(request: web.Request, seen: Seen) -> web.StreamResponse:
+        await (await begin(request)).write(SHAPE.role() + next(SHAPE.deltas(Answer("Begun."), ())))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        raise AssertionError
+
+    monkeypatch.setattr("keepwarm.shell.app.DRAIN_SECONDS", 0.1)
+    gateway = await open_gateway((await open_stub(endless)).url)
+    records: list[Record] = []
+    gateway.watchers.append(records.append)
+    async with http.post(gateway.url + "/v1/messages", data=message_body(stream=True)) as answer:
+        await answer.content.readany()
+        await gateway.stop()
+        with pytest.raises(aiohttp.ClientError):
+            await answer.read()
+    async with asyncio.timeout(10):
+        await cancelled.wait()
+    assert [record.ending for record in records] == ["hung_up"]
 
 
 async def test_it_can_be_stopped_twice(open_stub: OpenStub, open_gateway: OpenGateway) -> None:

@@ -109,6 +109,21 @@ async def test_a_server_that_loads_its_model_is_no_server_yet(open_stub: OpenStu
     assert await upstream.traits() is not None
 
 
+async def test_a_server_that_takes_a_connection_and_says_nothing_is_no_server(
+    open_upstream: OpenUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keepwarm.shell.client.TRAITS_SECONDS", 0.05)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server, asyncio.timeout(10):
+        upstream = open_upstream(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        assert await upstream.traits() is None
+        await upstream.close()
+
+
 @pytest.mark.parametrize("header", ["x-api-key", "authorization"])
 @pytest.mark.parametrize(("names", "shown"), [((), "authorization"), (("127.0.0.1",), "x-api-key")])
 async def test_a_key_of_the_servers_own_takes_the_place_of_the_clients(
