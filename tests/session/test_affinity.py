@@ -106,6 +106,36 @@ def test_the_one_used_longest_ago_goes_first() -> None:
     assert last[0].chairs[last[2].slot or 0].tenant == "c"
 
 
+def driven_out(row: list[Guest]) -> str:
+    """Who gives the slot up to the last of these, with as many slots as there were guests before."""
+    before, _, choice = play(len(row) - 1, row)[-1]
+    assert choice.slot is not None
+    return before.chairs[choice.slot].tenant
+
+
+def test_the_side_calls_seat_goes_first_however_lately_it_was_used() -> None:
+    assert driven_out([guest("a"), guest("t", SIDE), guest("b")]) == SIDE
+
+
+def test_a_sessions_next_main_conversation_may_take_the_place_of_its_last() -> None:
+    """After /clear nobody waits in the old one."""
+    first, agent, second = guest("a", session="s"), guest("b", "subagent", "s"), guest("c", session="s")
+    assert driven_out([first, agent, second]) == "a"
+
+
+def test_clients_that_name_no_session_do_not_wait_for_each_other() -> None:
+    nameless = [Guest("a", "", "main"), guest("b"), Guest("c", "", "subagent")]
+    assert driven_out(nameless) == "a"
+
+
+@given(st.integers(1, 3), st.lists(guests, max_size=40))
+def test_who_has_a_seat_is_not_remembered_as_one_who_lost_it(slots: int, row: list[Guest]) -> None:
+    for _, _, choice in play(slots, row):
+        seated = {chair.tenant for chair in choice.table.chairs}
+        assert seated.isdisjoint(choice.table.known)
+        assert len(set(choice.table.known)) == len(choice.table.known)
+
+
 def test_one_slot_is_shared_by_all_and_side_calls_have_no_seat_of_their_own() -> None:
     main, side = guest("a"), guest("t", SIDE)
     choices = [choice for _, _, choice in play(1, [main, side, main])]
