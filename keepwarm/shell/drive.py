@@ -49,6 +49,16 @@ _INBOX = 256
 """Pieces of an answer that may wait for a slow client before the server is slowed down too."""
 
 
+_UNSENT = 64 * 1024
+"""Bytes that may wait to go to the client while there is more to be read from the server."""
+
+
+class _Answer(web.StreamResponse):
+    """Its headers wait for the first bytes, as those of aiohttp's own `web.Response` do."""
+
+    _send_headers_immediately = False
+
+
 class Drive:
     """One life being performed."""
 
@@ -64,6 +74,8 @@ class Drive:
         self._inbox: asyncio.Queue[Event | Exception] = asyncio.Queue(_INBOX)
         self._tasks: list[asyncio.Task[None]] = []
         self._response: web.StreamResponse | None = None
+        self._unsent: list[bytes] | None = None
+        """What waits to go to the client; None when not even the headers do."""
         self._state = machine.State.IDLE
         self._written = False
         self._held: asyncio.Lock | None = None
@@ -102,8 +114,11 @@ class Drive:
     async def _do(self, command: Command) -> None:
         match command:
             case Send(data):
-                assert self._response is not None
-                await self._response.write(data)
+                if self._unsent is None:
+                    self._unsent = []
+                self._unsent.append(data)
+                if sum(map(len, self._unsent)) > _UNSENT:
+                    await self._flush()
             case Open(request):
                 self._beside(self._pull(request, self._now()))
             case Take(slot):
@@ -111,15 +126,24 @@ class Drive:
             case Ask(request):
                 self._beside(self._question(request))
             case Start(status, headers):
-                self._response = web.StreamResponse(status=status, headers=dict(headers))
+                self._response = _Answer(status=status, headers=dict(headers))
                 await self._response.prepare(self._request)
+                self._unsent = []
             case Reply(status, headers, body):
                 self._response = web.Response(status=status, headers=dict(headers), body=body)
             case Finish():
                 assert self._response is not None
-                await self._response.write_eof()
+                unsent, self._unsent = self._unsent, None
+                await self._response.write_eof(b"".join(unsent or ()))
             case _:
                 self._do_now(command)
+
+    async def _flush(self) -> None:
+        """What waits for the client goes out. Done when there is nothing else to do: each piece by itself would cost
+        a call of the kernel, and so would the headers and the end of an answer that is short."""
+        if self._unsent is not None and self._response is not None:
+            unsent, self._unsent = self._unsent, None
+            await self._response.write(b"".join(unsent))
 
     def _do_now(self, command: Command) -> None:
         """The commands that need no waiting, so that a hang-up can still be carried out."""
@@ -164,6 +188,7 @@ class Drive:
     async def _next(self, seconds: float) -> Event:
         try:
             if self._inbox.empty():
+                await self._flush()
                 async with asyncio.timeout(seconds):
                     event = await self._inbox.get()
             else:
