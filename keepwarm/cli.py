@@ -50,6 +50,10 @@ def serve(
     """Stand between an agent and a model server."""
     from keepwarm.shell import serve as serving
 
+    if upstream and not engine:
+        engine = ""  # the one that is named here takes the place of the file's other
+    elif engine and not upstream:
+        upstream = ""
     settings = override(
         _settings(config),
         upstream__url=upstream,
@@ -71,7 +75,7 @@ LedgerFile = Annotated[Path | None, typer.Option("--ledger", help="The ledger's 
 @app.command()
 def log(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as requests come")] = False,
-    limit: Annotated[int, typer.Option("-n", help="How many")] = 20,
+    limit: Annotated[int, typer.Option("-n", min=1, help="How many")] = 20,
     session: Annotated[str | None, typer.Option(help="Only this session (its first letters do)")] = None,
     ledger: LedgerFile = None,
     config: ConfigFile = None,

@@ -11,7 +11,8 @@ import ipaddress
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -114,8 +115,10 @@ def load(path: Path | None) -> Config:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    except (msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(str(error))}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8: {error}") from error
 
 
 def override(config: Config, **given: Any) -> Config:
@@ -141,9 +144,19 @@ def check(config: Config) -> Config:
         raise ConfigError("both an upstream and an engine are named: leave one out")
     if not 0 <= config.port <= 65535:
         raise ConfigError(f"port {config.port} is not a port: use 0 to 65535")
-    url = config.upstream.url
-    if url and not url.startswith(("http://", "https://")):
+    url, kind = config.upstream.url, config.upstream.kind
+    if url and not _is_address(url):
         raise ConfigError(f"the upstream {url!r} is not an address: write it as http://127.0.0.1:8080")
+    kinds = _type_of(UpstreamSettings, "kind")
+    if kind not in get_args(kinds):  # the command line's word: a file's is read with its type
+        raise ConfigError(f"there is no upstream kind {kind!r}: use one of {_words(kinds)}")
+    for name, value, least in (
+        ("engine_slots", config.engine_slots, 1),
+        ("engine_context", config.engine_context, 0),
+        ("max_body", config.max_body, 1),
+    ):
+        if value < least:
+            raise ConfigError(f"{name} is {value}: use {least} or more")
     return config
 
 
@@ -155,3 +168,35 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, a bracket without its other
+        return False
+
+
+def _type_of(settings: type[msgspec.Struct], name: str) -> Any:
+    return next(field.type for field in msgspec.structs.fields(settings) if field.name == name)
+
+
+def _words(kind: Any) -> str:
+    """What a setting of a `Literal` type may be, without the empty word."""
+    return ", ".join(word for word in get_args(kind) if word)
+
+
+def _explain(fault: str) -> str:
+    """msgspec's words for a wrong setting, with the setting's name in front and what may stand there behind."""
+    said, _, place = fault.partition(" - at `$.")
+    where = place.rstrip("`")
+    kind: Any = Config
+    for name in filter(None, where.split(".")):
+        kind = _type_of(kind, name.partition("[")[0])
+    if "unknown field" in said:
+        unknown = said.partition("`")[2].rstrip("`")
+        there_are = ", ".join(field.name for field in msgspec.structs.fields(kind))
+        return f"there is no setting {'.'.join(filter(None, (where, unknown)))}: there are {there_are}"
+    use = f": use one of {_words(kind)}" if said.startswith("Invalid enum value") else ""
+    return f"{where}: {said[0].lower()}{said[1:]}{use}"

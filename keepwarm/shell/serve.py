@@ -83,7 +83,7 @@ async def _serve(config: Config, console: Console) -> None:
     try:
         if config.engine:
             engine = await start_engine(config, console)
-            config = replace(config, engine="", upstream=replace(config.upstream, url=engine.url))
+            config = replace(config, engine="", upstream=replace(config.upstream, url=engine.url, kind="llamacpp"))
         elif not config.upstream.url:
             found = await find_upstream()
             if found is None:
