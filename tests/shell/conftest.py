@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ import aiohttp
 import pytest
 
 from keepwarm.config import Config, override
+from keepwarm.ledger.records import Record
 from keepwarm.shell.app import Gateway, start_gateway
 from tests.shell.stub import Respond, Stub, hello, running
 from tests.testing.conftest import engine_for, model
@@ -19,6 +21,34 @@ __all__ = ["engine_for", "model"]
 
 OpenGateway = Callable[..., Awaitable[Gateway]]
 OpenStub = Callable[..., Awaitable[Stub]]
+
+
+class Records(list[Record]):
+    """The records of a gateway, as they are written."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__()
+        self._came = asyncio.Event()
+        gateway.watchers.append(self._take)
+
+    def _take(self, record: Record) -> None:
+        self.append(record)
+        self._came.set()
+
+    async def until(self, count: int) -> None:
+        """Wait until there are so many."""
+        async with asyncio.timeout(30):
+            while len(self) < count:
+                self._came.clear()
+                await self._came.wait()
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals of hundredths of a second instead of seconds."""
+    monkeypatch.setattr("keepwarm.exchange.relay.PATIENCE_SECONDS", 0.02)
+    monkeypatch.setattr("keepwarm.exchange.relay.PING_SECONDS", 0.02)
+    monkeypatch.setattr("keepwarm.exchange.relay.WHOLE_AFTER_MS", 0.0)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Any, TypeAlias
 
 import msgspec
@@ -79,6 +80,27 @@ async def hang_up(request: web.Request, seen: Seen) -> web.StreamResponse:
     assert request.transport is not None
     request.transport.close()
     return web.Response()
+
+
+class Held:
+    """A respond function that says nothing until it is told to, and tells when it was cancelled."""
+
+    def __init__(self, *, begun: bool = False) -> None:
+        self.go = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.cancelled_at = 0.0
+        self._begun = begun
+
+    async def __call__(self, request: web.Request, seen: Seen) -> web.StreamResponse:
+        try:
+            if self._begun:
+                await (await begin(request)).write(SHAPE.role() + next(SHAPE.deltas(Answer("Begun."), ())))
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled_at = perf_counter()
+            self.cancelled.set()
+            raise
+        return await hello(request, seen)
 
 
 class Stub:

@@ -25,8 +25,8 @@ from keepwarm.shell import serve as serving
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.tiny_model import tiny_model
 from tests.conftest import REPOSITORY
+from tests.shell.asking import events, kinds, text_of
 from tests.shell.conftest import OpenGateway, OpenStub
-from tests.shell.sse import events, kinds, text_of
 from tests.shell.stub import COUNTS, SHAPE, Seen, begin, hello, message_body, refuse
 
 SENTENCE = Answer("A sentence that takes more than one piece.")
@@ -118,7 +118,7 @@ async def test_a_stream_in_flight_ends_before_the_gateway_does(
 
 
 async def test_the_engine_goes_with_the_gateway(http: aiohttp.ClientSession, tmp_path: Path) -> None:
-    (tmp_path / "keepwarm.toml").write_text("engine_context = 2048\n")
+    (tmp_path / "keepwarm.toml").write_text('engine_context = 2048\n[upstream]\nkind = "chat"\n')
     async with serve(tmp_path, "--engine", str(tiny_model()), "--slots", "2") as gateway:
         url = await gateway.url()
         assert "llamacpp, 2 slots, 1,024 tokens each" in gateway.said
@@ -154,7 +154,7 @@ async def test_a_terminal_that_goes_away_does_not_end_it(
 
 
 async def test_what_cannot_start_is_one_message(open_stub: OpenStub, tmp_path: Path) -> None:
-    (tmp_path / "keepwarm.toml").write_text("engine_context = 2048\n")
+    (tmp_path / "keepwarm.toml").write_text('engine_context = 2048\n[upstream]\nkind = "chat"\n')
     async with serve(tmp_path, "--engine", "missing.gguf") as gateway:
         line = await gateway.until("keepwarm: ")
         assert "There is no model file missing.gguf" in line

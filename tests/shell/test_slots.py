@@ -10,8 +10,8 @@ import pytest
 
 from keepwarm.core.events import Progress
 from keepwarm.testing.scripted import Exchange, ScriptedServer
+from tests.shell.asking import all_events, kinds
 from tests.shell.conftest import OpenGateway
-from tests.shell.sse import all_events, kinds
 from tests.shell.stub import message_body
 from tests.shell.talk import SCRIPT, Talk, client_of
 from tests.testing.conftest import EngineFor

@@ -1,4 +1,4 @@
-"""Server-sent events as a client reads them."""
+"""What a client sends, and how it reads what comes back."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+
+
+async def post(http: aiohttp.ClientSession, url: str, body: bytes, **headers: str) -> tuple[int, Any]:
+    """(status, parsed answer) of a message; whatever is no JSON fails here."""
+    async with http.post(url + "/v1/messages", data=body, headers=headers) as answer:
+        assert answer.content_type == "application/json"
+        return answer.status, json.loads(await answer.read())
+
+
+def error_of(said: Any) -> tuple[str, str]:
+    """(type, message) of an error in the protocol's shape."""
+    assert said["type"] == "error"
+    return said["error"]["type"], said["error"]["message"]
 
 
 async def events(answer: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:

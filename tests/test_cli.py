@@ -1,0 +1,192 @@
+"""The command line: what each command hands over, and how errors read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from keepwarm import __version__, cli
+from keepwarm.config import Config, LedgerSettings, UpstreamSettings, check
+from keepwarm.errors import ConfigError
+from keepwarm.ledger.store import Ledger
+from keepwarm.rules.codes import CODES
+from keepwarm.shell import serve as serving
+from tests.ledger.samples import a_record
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nobody's keepwarm.toml is in the way."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
+    """The settings that `serve` was called with."""
+    configs: list[Config] = []
+    monkeypatch.setattr(serving, "serve", lambda config, console: configs.append(config))
+    return configs
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """A ledger with two requests."""
+    path = tmp_path / "ledger.sqlite"
+    store = Ledger(path)
+    store.put(a_record(id="aaa1", session="s-one"))
+    store.put(a_record(id="bbb2", session="s-two"))
+    store.close()
+    return path
+
+
+def output(*arguments: str) -> str:
+    """What a command that goes well prints."""
+    result = RUNNER.invoke(cli.app, list(arguments), env={"COLUMNS": "150"}, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_the_version() -> None:
+    assert output("--version") == f"keepwarm {__version__}\n"
+
+
+def test_without_a_word_it_tells_what_there_is() -> None:
+    result = RUNNER.invoke(cli.app, [])
+    for name in ("serve", "log", "explain", "rule", "demo"):
+        assert name in result.output
+
+
+def test_serve_without_options_is_the_defaults(served: list[Config]) -> None:
+    output("serve")
+    assert served == [Config()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "config"),
+    [
+        (["--upstream", "http://h:1"], Config(upstream=UpstreamSettings(url="http://h:1"))),
+        (["--engine", "demo", "--slots", "2"], Config(engine="demo", engine_slots=2)),
+        (["--host", "::1", "--port", "0"], Config(host="::1", port=0)),
+        (["--kind", "chat"], Config(upstream=UpstreamSettings(kind="chat"))),
+        (["--ledger", "kept", "--record"], Config(ledger=LedgerSettings(path="kept", record=True))),
+        (["--translate-only"], Config(keep=False)),
+    ],
+)
+def test_each_option_of_serve_is_a_setting(arguments: list[str], config: Config, served: list[Config]) -> None:
+    output("serve", *arguments)
+    assert served == [config]
+
+
+def test_options_win_over_the_file_and_the_environment_too(
+    served: list[Config], empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (empty_folder / "keepwarm.toml").write_text(
+        "port = 1\nkey = 'file'\nhost = '::1'\n[upstream]\nurl = 'http://file'\n"
+    )
+    (empty_folder / "other.toml").write_text("engine = 'other.gguf'\n")
+    monkeypatch.setenv("KEEPWARM_KEY", "environment")
+    output("serve", "--port", "2")
+    assert served[-1] == Config(port=2, key="environment", host="::1", upstream=UpstreamSettings(url="http://file"))
+    output("serve", "--config", "other.toml")
+    assert served[-1] == Config(engine="other.gguf", key="environment")
+
+
+def test_an_engine_takes_the_place_of_the_files_upstream_and_back(served: list[Config], empty_folder: Path) -> None:
+    (empty_folder / "keepwarm.toml").write_text("[upstream]\nurl = 'http://file'\nkind = 'chat'\n")
+    output("serve", "--engine", "demo")
+    assert served[-1] == Config(engine="demo", upstream=UpstreamSettings(kind="chat"))
+    (empty_folder / "keepwarm.toml").write_text("engine = 'file.gguf'\n")
+    output("serve", "--upstream", "http://h")
+    assert served[-1] == Config(upstream=UpstreamSettings(url="http://h"))
+    output("serve", "--upstream", "http://h", "--engine", "demo")
+    with pytest.raises(ConfigError, match="leave one out"):
+        check(served[-1])
+
+
+def test_the_log(ledger: Path) -> None:
+    said = output("log", "--ledger", str(ledger))
+    assert "aaa1" in said
+    assert "bbb2" in said
+    assert "aaa1" not in output("log", "--ledger", str(ledger), "-n", "1")
+    assert "bbb2" not in output("log", "--ledger", str(ledger), "--session", "s-o")
+
+
+def test_the_ledger_of_the_settings_is_read(ledger: Path, empty_folder: Path) -> None:
+    (empty_folder / "keepwarm.toml").write_text("[ledger]\npath = 'ledger.sqlite'\n")
+    assert "aaa1" in output("log")
+    assert json.loads(output("explain", "--json"))["request"]["id"] == "bbb2"
+
+
+def test_explain(ledger: Path) -> None:
+    assert "bbb2" in output("explain", "--ledger", str(ledger))
+    assert "aaa1" in output("explain", "aa", "--ledger", str(ledger))
+    assert json.loads(output("explain", "aa", "--json", "--ledger", str(ledger)))["request"]["id"] == "aaa1"
+
+
+def test_the_rules() -> None:
+    assert all(code in output("rule") for code in CODES)
+    assert output("rule", "vol001").startswith("# VOL001")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rule", "VOL999"], "there is no rule 'VOL999'; there are VOL001, "),
+        (["log"], "keepwarm serve"),
+        (["explain", "--config", "nowhere.toml"], "nowhere.toml: No such file"),
+        (["serve", "--upstream", "here"], "write it as http://127.0.0.1:8080"),
+        (["serve", "--host", "0.0.0.0", "--engine", "demo"], "set a key"),
+        (["serve", "--kind", "vllm", "--upstream", "http://h"], "use one of llamacpp, anthropic, chat"),
+        (["serve", "--engine", "nowhere.gguf"], "There is no model file nowhere.gguf"),
+    ],
+)
+def test_what_was_foreseen_is_one_message_and_status_1(
+    arguments: list[str], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["keepwarm", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    said: Any = capsys.readouterr()
+    assert said.err.startswith("keepwarm: ")
+    assert words in said.err
+    assert "Traceback" not in said.err + said.out
+
+
+def test_brackets_in_a_message_are_no_markup(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["keepwarm", "explain", "--config", "[red]x[/red].toml"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "[red]x[/red].toml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["log", "-n", "0"], ["log", "-n", "-3"], ["serve", "--port", "x"], ["nothing"]])
+def test_what_no_command_line_can_mean_is_status_2(arguments: list[str]) -> None:
+    assert RUNNER.invoke(cli.app, arguments).exit_code == 2
+
+
+def test_demo_says_which_models_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert RUNNER.invoke(cli.app, ["demo", "--model", "other"]).exit_code == 1
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_demo_hands_its_options_over(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, Any]] = []
+
+    def play(**options: Any) -> int:
+        given.append(options)
+        return status
+
+    monkeypatch.setattr("keepwarm.testing.demo.demo", play)
+    assert RUNNER.invoke(cli.app, ["demo", "--model", "tiny", "--keep", "--json"]).exit_code == status
+    assert given == [{"model": "tiny", "keep": True, "json_output": True}]
