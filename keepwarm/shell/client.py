@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from msgspec.structs import replace
 
+from keepwarm.shell.slot import Slot
 from keepwarm.upstream import llamacpp
 from keepwarm.upstream.api import Outgoing, Traits
 
@@ -28,7 +29,7 @@ class Upstream:
         self._key = key
         self._rewrite = rewrite
         self._traits: Traits | None = None
-        self._slots: dict[int, asyncio.Lock] = {}
+        self._slots: dict[int, Slot] = {}
         self._asking = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None
 
@@ -87,12 +88,9 @@ class Upstream:
                             self._traits = await self._ask_traits()
         return self._traits
 
-    def slot(self, number: int) -> asyncio.Lock:
-        """Held by the one request that is at work in a slot.
-
-        The server would queue a second one itself; but what prepares a slot for it must not come in between.
-        """
-        return self._slots.setdefault(number, asyncio.Lock())
+    def slot(self, number: int) -> Slot:
+        """A slot of the server, by its number."""
+        return self._slots.setdefault(number, Slot())
 
     def forget(self) -> None:
         """The connection failed: what comes back may be another server."""

@@ -39,16 +39,14 @@ from keepwarm.exchange.commands import (
 from keepwarm.exchange.life import Life, refusal
 from keepwarm.ledger.records import Record, Recording
 from keepwarm.shell.client import Upstream
+from keepwarm.shell.inbox import Inbox
+from keepwarm.shell.slot import Slot
 from keepwarm.upstream.api import Outgoing
 from keepwarm.wire.api import Front
 
 log = logging.getLogger("keepwarm")
 Writing: TypeAlias = Callable[[Record, Recording | None], None]
 Telling: TypeAlias = Callable[[str, Progress], None]
-_INBOX = 256
-"""Pieces of an answer that may wait for a slow client before the server is slowed down too."""
-
-
 _UNSENT = 64 * 1024
 """Bytes that may wait to go to the client while there is more to be read from the server."""
 
@@ -71,14 +69,14 @@ class Drive:
         self._write = write
         self._tell = tell
         self._came = came
-        self._inbox: asyncio.Queue[Event | Exception] = asyncio.Queue(_INBOX)
+        self._inbox: Inbox[Event | Exception] = Inbox()
         self._tasks: list[asyncio.Task[None]] = []
         self._response: web.StreamResponse | None = None
         self._unsent: list[bytes] | None = None
         """What waits to go to the client; None when not even the headers do."""
         self._state = machine.State.IDLE
         self._written = False
-        self._held: asyncio.Lock | None = None
+        self._held: Slot | None = None
 
     async def run(self, front: Front) -> web.StreamResponse:
         """The response, complete. Cancelled when the client hangs up; the record is written all the same."""
@@ -121,8 +119,12 @@ class Drive:
                     await self._flush()
             case Open(request):
                 self._beside(self._pull(request, self._now()))
-            case Take(slot):
-                self._beside(self._take(slot))
+            case Take(number):
+                slot = self._upstream.slot(number)
+                if slot.take_now():
+                    self._taken(slot)
+                else:
+                    self._beside(self._queue_for(slot))
             case Ask(request):
                 self._beside(self._question(request))
             case Start(status, headers):
@@ -186,14 +188,10 @@ class Drive:
             self._write(*self._life.close())
 
     async def _next(self, seconds: float) -> Event:
-        try:
-            if self._inbox.empty():
-                await self._flush()
-                async with asyncio.timeout(seconds):
-                    event = await self._inbox.get()
-            else:
-                event = self._inbox.get_nowait()
-        except TimeoutError:
+        if not self._inbox:
+            await self._flush()
+        event = await self._inbox.get(seconds)
+        if event is None:
             return Tick(self._now())
         if isinstance(event, Exception):
             raise event
@@ -229,12 +227,14 @@ class Drive:
             reason = str(error) or type(error).__name__
             await put(Lost(f"the connection to the model server broke: {reason}", self._now()))
 
-    async def _take(self, slot: int) -> None:
-        """Hold a slot until the life is over; who asked first has it first."""
-        lock = self._upstream.slot(slot)
-        await lock.acquire()
-        self._held = lock
-        await self._inbox.put(Taken(self._now()))
+    async def _queue_for(self, slot: Slot) -> None:
+        await slot.take()
+        self._taken(slot)
+
+    def _taken(self, slot: Slot) -> None:
+        """The slot is held until the life is over."""
+        self._held = slot
+        self._inbox.put_now(Taken(self._now()))
 
     async def _question(self, request: Outgoing) -> None:
         status, body = await self._upstream.ask(request)
