@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Generator
 from time import perf_counter
-from typing import TypeAlias
+from typing import ParamSpec, TypeAlias
 
 import aiohttp
 from aiohttp import web
@@ -45,6 +45,7 @@ from keepwarm.upstream.api import Outgoing
 from keepwarm.wire.api import Front
 
 log = logging.getLogger("keepwarm")
+P = ParamSpec("P")
 Writing: TypeAlias = Callable[[Record, Recording | None], None]
 Telling: TypeAlias = Callable[[str, Progress], None]
 _UNSENT = 64 * 1024
@@ -118,15 +119,15 @@ class Drive:
                 if sum(map(len, self._unsent)) > _UNSENT:
                     await self._flush()
             case Open(request):
-                self._beside(self._pull(request, self._now()))
+                self._beside(self._pull, request, self._now())
             case Take(number):
                 slot = self._upstream.slot(number)
                 if slot.take_now():
                     self._taken(slot)
                 else:
-                    self._beside(self._queue_for(slot))
+                    self._beside(self._queue_for, slot)
             case Ask(request):
-                self._beside(self._question(request))
+                self._beside(self._question, request)
             case Start(status, headers):
                 self._response = _Answer(status=status, headers=dict(headers))
                 await self._response.prepare(self._request)
@@ -197,12 +198,12 @@ class Drive:
             raise event
         return event
 
-    def _beside(self, work: Coroutine[None, None, None]) -> None:
+    def _beside(self, work: Callable[P, Coroutine[None, None, None]], *args: P.args, **kwargs: P.kwargs) -> None:
         """Do `work` while the life goes on."""
 
         async def run() -> None:
             try:
-                await work
+                await work(*args, **kwargs)
             except Exception as error:  # the life's own task learns of it: nobody waits for what will never come
                 await self._inbox.put(error)
 
