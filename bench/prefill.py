@@ -39,7 +39,7 @@ CLIENTS: Final = (("2.1.114", False), ("2.1.328", True), ("2.1.328", False), ("2
 _LITELLM: Final = """
 model_list:
   - model_name: "*"
-    litellm_params: {{model: "openai/local", api_base: "{url}/v1", api_key: "dummy"}}
+    litellm_params: {{model: "hosted_vllm/local", api_base: "{url}/v1", api_key: "dummy"}}
 litellm_settings: {{drop_params: true, telemetry: false}}
 """
 
@@ -97,6 +97,8 @@ async def measure(version: str, first_party: bool, side: str, slots: int, templa
                 faults = session.faults(run, folder / "work") if turns == len(session.turns) else []
                 if turns == len(session.turns):
                     await agent.run(session.continuation, continue_=True, timeout=200)
+                if not server.exchanges:
+                    raise RuntimeError(f"{side}: nothing reached the server: {run.stdout[-300:]} {run.stderr[-300:]}")
                 costs = account(server.exchanges)
                 later = [e.prompt_ms or 0.0 for e in server.exchanges[1:] if e.prompt_tokens > 5_000]
                 return Row(
@@ -184,9 +186,8 @@ async def main(clients: tuple[tuple[str, bool], ...], slots: int, template: str,
     for version, first_party in clients:
         for side in sides:
             print((await measure(version, first_party, side, slots, template, turns)).markdown(), flush=True)
-    print(
-        "\nshare: of all prompt tokens. of ideal: 1.00 is each token of a conversation once. later turn: median prefill."
-    )
+    print("\nshare: of all prompt tokens. of ideal: 1.00 is each token of a conversation once.")
+    print("later turn: median milliseconds of prefill.")
 
 
 def run() -> None:
