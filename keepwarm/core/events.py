@@ -7,6 +7,8 @@ not reported is not zero.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
 from typing import TypeAlias
 
 import msgspec
@@ -115,3 +117,38 @@ class Failed(msgspec.Struct, frozen=True):
 
 
 Event: TypeAlias = Started | Progress | ThinkingDelta | TextDelta | ToolStart | ToolDelta | Finished | Failed
+
+
+def together(events: Iterable[Event]) -> list[Event]:
+    """The same events, but pieces of one text that came at the same time are one piece.
+
+    A server that is faster than its reader sends many tokens at once: to tell them one by one would cost the more,
+    the less time there is.
+    """
+    found: list[Event] = []
+    for _, row in groupby(events, _text):
+        first, *rest = row
+        match first:
+            case TextDelta(text) if rest:
+                found.append(TextDelta(text + "".join([piece.text for piece in rest if isinstance(piece, TextDelta)])))
+            case ThinkingDelta(text) if rest:
+                more = [piece.text for piece in rest if isinstance(piece, ThinkingDelta)]
+                found.append(ThinkingDelta(text + "".join(more)))
+            case ToolDelta(slot, arguments) if rest:
+                more = [piece.arguments for piece in rest if isinstance(piece, ToolDelta)]
+                found.append(ToolDelta(slot, arguments + "".join(more)))
+            case _:
+                found.append(first)
+    return found
+
+
+def _text(event: Event) -> object:
+    """Which text an event is a piece of; something that is like nothing else for any other event."""
+    match event:
+        case TextDelta():
+            return TextDelta
+        case ThinkingDelta(signature=""):
+            return ThinkingDelta
+        case ToolDelta(slot):
+            return slot
+    return object()

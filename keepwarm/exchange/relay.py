@@ -11,7 +11,7 @@ from collections.abc import Generator
 from typing import Final, TypeAlias
 
 from keepwarm.core.events import Event as Said
-from keepwarm.core.events import Failed, Finished, Progress, TextDelta, ThinkingDelta, ToolStart, Usage
+from keepwarm.core.events import Failed, Finished, Progress, TextDelta, ThinkingDelta, ToolStart, Usage, together
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import (
     Answered,
@@ -166,7 +166,7 @@ class Passage:
 
     def _say(self, events: list[Said]) -> Steps:
         pieces: list[bytes] = []
-        for event in events:
+        for event in together(events):
             if isinstance(event, Failed):
                 if pieces:
                     yield from self._send(b"".join(pieces))

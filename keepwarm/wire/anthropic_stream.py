@@ -57,6 +57,7 @@ class MessageWriter:
         self._id = message_id
         self._model = model
         self._collector = AnswerCollector(mint)
+        self._listens = mint is None
         self._begun = False
         self._ended = False
         self._finished = Finished("")
@@ -90,6 +91,10 @@ class MessageWriter:
     def feed(self, event: Event) -> bytes:
         """The bytes that tell the client of `event`; b"" when there is nothing to tell yet."""
         if self._ended:
+            return b""
+        if self._listens:
+            self._collector.feed(event)
+            self._ended = isinstance(event, Finished)
             return b""
         match event:
             case Started():

@@ -33,7 +33,7 @@ CALL_ID = "toolu_01A09q90qw90lq917835lq9"
 
 
 def stream(*events: object) -> bytes:
-    writer = MessageWriter("msg_server", "their-model", None)
+    writer = MessageWriter("msg_server", "their-model", str)
     row = (Started(), *events, Finished("tools", usage=Usage(100, 90, 5)))
     return b"".join(writer.feed(event) for event in row)  # type: ignore[arg-type]
 
