@@ -123,3 +123,26 @@ def _share(stable: Stable) -> float:
 
 def _known(value: float) -> float | None:
     return None if value == UNSET else value
+
+
+def unserved(call: Call, front: str, upstream: str) -> Record:
+    """The record of a request for which no model server could be reached: there is no more to tell of it."""
+    return Record(
+        id=call.id,
+        at=call.at,
+        front=front,
+        client="",
+        session="",
+        agent="",
+        kind="",
+        lineage="",
+        parent="",
+        turn=0,
+        upstream=upstream,
+        model="",
+        stream=False,
+        status=502,
+        ending="failed",
+        error="unreachable: no model server answers",
+        received_bytes=len(call.body),
+    )

@@ -18,8 +18,10 @@ from keepwarm.config import Config, check
 from keepwarm.core.events import Failed, Progress
 from keepwarm.engine.llama import Engine
 from keepwarm.errors import ConfigError
+from keepwarm.exchange.headers import onward
 from keepwarm.exchange.keeper import Call, Keeper, Manner
 from keepwarm.exchange.life import Life, refusal
+from keepwarm.exchange.story import unserved
 from keepwarm.ledger.records import Record, Recording
 from keepwarm.ledger.store import Ledger
 from keepwarm.rules.engine import RuleBook, rule_book
@@ -57,9 +59,13 @@ class Gateway:
         self._traits: Traits | None = None
         self._runner: web.AppRunner | None = None
 
-    async def keeper(self) -> Keeper | None:
-        """The shared state towards the server, made anew when another server answers; None while none does."""
-        traits = await self.upstream.traits()
+    async def keeper(self, headers: Mapping[str, str]) -> Keeper | None:
+        """The shared state towards the server, made anew when another server answers; None while none does.
+
+        headers  of the request that wants it: a server may want to see the client's key before it tells of itself
+        """
+        known = dict(onward(headers, (), same_protocol=False))
+        traits = await self.upstream.traits(known.get("authorization", ""))
         if traits is None:
             return None
         if self._keeper is None or traits != self._traits:
@@ -93,10 +99,11 @@ class Gateway:
         async def serve(request: web.Request) -> web.StreamResponse:
             came = time.perf_counter()
             body = await request.read()
-            keeper = await self.keeper()
-            if keeper is None:
-                raise side_doors.nobody(self)
             call = Call(secrets.token_hex(12), time.time(), request[side_doors.HEADERS], body, request.query_string)
+            keeper = await self.keeper(call.headers)
+            if keeper is None:
+                self.write(unserved(call, front.name, self.upstream.url), None)
+                raise side_doors.nobody(self)
             return await Drive(Life(call, keeper, front), request, self.upstream, self.write, self.tell, came).run(
                 front
             )

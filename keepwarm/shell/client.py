@@ -78,14 +78,21 @@ class Upstream:
         except (TimeoutError, aiohttp.ClientError, OSError):
             return 0, b""
 
-    async def traits(self) -> Traits | None:
-        """What is known of the server; None while it cannot be reached. Asked once, and again after `forget`."""
-        if self._traits is None:
-            async with self._asking:
-                if self._traits is None:
-                    with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(TRAITS_SECONDS):
-                            self._traits = await self._ask_traits()
+    async def traits(self, authorization: str = "") -> Traits | None:
+        """What is known of the server; None while it cannot be reached. Asked once, and again after `forget`.
+
+        authorization  the client's, for a server that wants its key before it tells of itself; what is known
+                       without is not kept, so that the next request asks again
+        """
+        if self._traits is not None:
+            return self._traits
+        async with self._asking:
+            if self._traits is None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(TRAITS_SECONDS):
+                        traits, whole = await self._ask_traits(authorization)
+                        self._traits = traits if whole else None
+                        return traits
         return self._traits
 
     def slot(self, number: int) -> Slot:
@@ -102,21 +109,27 @@ class Upstream:
             await self._session.close()
             self._session = None
 
-    async def _ask_traits(self) -> Traits | None:
+    async def _ask_traits(self, authorization: str) -> tuple[Traits | None, bool]:
+        """(what the server says, whether that is all of it)."""
         first_party = self._rewrite is not True and _belongs_to(_FIRST_PARTY, self.url)
         if first_party:
-            return Traits("anthropic", first_party=True)
-        status, body = await self.ask(Outgoing("/props", b"", method="GET"))
+            return Traits("anthropic", first_party=True), True
+        key = (("authorization", authorization),) if authorization else ()
+        status, body = await self.ask(Outgoing("/props", b"", key, "GET"))
         if status == 0 or status == 503:  # llama.cpp says 503 while it loads its model
-            return None
+            return None, False
         said = llamacpp.traits(body) if status == 200 else None
         if self._kind:
-            return replace(said, kind=self._kind) if said and self._kind == "llamacpp" else Traits(self._kind)
+            kind = replace(said, kind=self._kind) if said and self._kind == "llamacpp" else Traits(self._kind)
+            return kind, status not in (401, 403)
         if said is not None:
-            return said
+            return said, True
         # An empty request is refused where it is understood, and not found where it is not.
-        status, _ = await self.ask(Outgoing("/v1/messages", b"{}", (("content-type", "application/json"),)))
-        return Traits("chat" if status in (0, 404, 405, 501) else "anthropic")
+        shut = status in (401, 403)
+        status, _ = await self.ask(Outgoing("/v1/messages", b"{}", (("content-type", "application/json"), *key)))
+        if shut and status in (401, 403):  # so llama.cpp is without its key: the next request may bring it
+            return Traits("llamacpp"), False
+        return Traits("chat" if status in (0, 404, 405, 501) else "anthropic"), True
 
 
 def _belongs_to(names: tuple[str, ...], url: str) -> bool:

@@ -57,15 +57,15 @@ class _Doors:
         """The start-up probes of agents, and a person with a browser."""
         return web.json_response({"service": "keepwarm", "version": __version__, "anthropic": "/v1/messages"})
 
-    async def health(self, _: web.Request) -> web.Response:
+    async def health(self, request: web.Request) -> web.Response:
         """Whether the model server answers."""
-        keeper = await self._gateway.keeper()
+        keeper = await self._gateway.keeper(request[HEADERS])
         state = {"status": "ok" if keeper else "no model server", "upstream": self._gateway.upstream.url}
         return web.json_response(state, status=200 if keeper else 503)
 
     async def models(self, request: web.Request) -> web.StreamResponse:
         """The server's models, in Anthropic's shape."""
-        keeper = await self._gateway.keeper()
+        keeper = await self._gateway.keeper(request[HEADERS])
         if keeper is not None and keeper.dialect.same_protocol:
             return await self.pass_through(request)
         rows = await self._rows()
@@ -74,7 +74,7 @@ class _Doors:
 
     async def model(self, request: web.Request) -> web.StreamResponse:
         """One model. A server with one model answers to any name, and so does this."""
-        keeper = await self._gateway.keeper()
+        keeper = await self._gateway.keeper(request[HEADERS])
         if keeper is not None and keeper.dialect.same_protocol:
             return await self.pass_through(request)
         name = request.match_info["name"]
@@ -83,7 +83,7 @@ class _Doors:
 
     async def count(self, request: web.Request) -> web.StreamResponse:
         """How many tokens a prompt has: as the server's own template and tokenizer say, where it tells."""
-        keeper = await self._gateway.keeper()
+        keeper = await self._gateway.keeper(request[HEADERS])
         if keeper is not None and keeper.dialect.same_protocol:
             return await self.pass_through(request)
         front = FRONTS["anthropic"]
@@ -97,7 +97,7 @@ class _Doors:
 
     async def pass_through(self, request: web.Request) -> web.StreamResponse:
         """Anything else goes to a server of the client's own protocol as it is."""
-        keeper = await self._gateway.keeper()
+        keeper = await self._gateway.keeper(request[HEADERS])
         if keeper is None or not keeper.dialect.same_protocol:
             raise web.HTTPNotFound
         onwards = onward(request[HEADERS], (), same_protocol=True)

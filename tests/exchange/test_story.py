@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from keepwarm.exchange.commands import Open, Write
-from keepwarm.exchange.keeper import Keeper, Manner
+from keepwarm.exchange.keeper import Call, Keeper, Manner
+from keepwarm.exchange.story import unserved
 from keepwarm.ledger.records import Record
 from keepwarm.rules.engine import rule_book
 from keepwarm.testing.answers import Answer
@@ -192,3 +193,10 @@ def test_texts_are_kept_only_when_asked_for_and_then_all_of_them() -> None:
 def test_what_a_refusal_said_is_kept_short() -> None:
     book = Playbook(request()) << Open >> opened(500) >> arrived(b"x" * 5_000)
     assert len((book >> ended()).commands_seen().over().error) <= 500
+
+
+def test_a_request_that_no_server_could_take_has_a_record_too() -> None:
+    call = Call("c" * 24, 1.0, {}, b"{}")
+    record = unserved(call, "anthropic", "http://127.0.0.1:1")
+    assert (record.id, record.status, record.ending, record.received_bytes) == (call.id, 502, "failed", 2)
+    assert record.error.startswith("unreachable")

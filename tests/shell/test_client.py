@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from keepwarm.shell.client import Upstream
 from keepwarm.upstream.api import Outgoing, Traits
@@ -186,3 +188,19 @@ async def test_it_can_be_closed_and_used_again(open_stub: OpenStub, open_upstrea
     await upstream.close()
     upstream.forget()
     assert await upstream.traits() is not None
+
+
+async def test_a_llama_cpp_with_a_key_tells_of_itself_to_the_client_that_has_it(open_upstream: OpenUpstream) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.headers.get("authorization") != "Bearer sesame":
+            return web.json_response({"error": {"message": "Invalid API Key", "code": 401}}, status=401)
+        return web.json_response({"total_slots": 2})
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(application) as server:
+        upstream = open_upstream(str(server.make_url("/")))
+        assert await upstream.traits() == Traits("llamacpp")
+        assert await upstream.traits("Bearer wrong") == Traits("llamacpp"), "what is known without the key is not kept"
+        assert (await upstream.traits("Bearer sesame")) == Traits("llamacpp", 2)
+        assert (await upstream.traits()) == Traits("llamacpp", 2), "asked once"

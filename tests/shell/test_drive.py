@@ -251,7 +251,7 @@ async def test_what_goes_wrong_beside_a_life_reaches_it(
 ) -> None:
     gateway = await open_gateway((await open_stub(slots=1)).url)
     records = Records(gateway)
-    await gateway.keeper()
+    await gateway.keeper({})
 
     async def mistaken(self: Upstream, request: Outgoing) -> None:
         raise ValueError("this cannot be sent")
