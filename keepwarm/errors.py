@@ -1,14 +1,14 @@
 """Every error keepwarm raises on purpose, drawn once, with whose fault it is and what to do.
 
-    KeepwarmError
-    ├── ClientError        the caller's request cannot be used           (HTTP 4xx, `error_status_hint`)
-    │   ├── BadJson        the body is not the JSON the protocol asks for
-    │   └── TooLarge       the body is over the limit
-    ├── UpstreamError      the model server refused, failed or went away (its status is kept)
-    ├── ConfigError        keepwarm.toml or the command line says something that cannot be
-    ├── EngineError        the embedded engine cannot start or has stopped
-    ├── MissingExtra       an optional part is not installed
-    └── LedgerError        the ledger file cannot be used
+KeepwarmError
+├── ClientError        the caller's request cannot be used           (HTTP 4xx, `error_status_hint`)
+│   ├── BadJson        the body is not the JSON the protocol asks for
+│   └── TooLarge       the body is over the limit
+├── UpstreamError      the model server refused, failed or went away (its status is kept)
+├── ConfigError        keepwarm.toml or the command line says something that cannot be
+├── EngineError        the embedded engine cannot start or has stopped
+├── MissingExtra       an optional part is not installed
+└── LedgerError        the ledger file cannot be used
 """
 
 from __future__ import annotations
