@@ -19,7 +19,7 @@ from keepwarm.testing.agent_session import CLIENT_VERSION, as_returned
 HEAD_BYTES: Final = 36_000
 """Tools and system prompt of one request, about."""
 MARKER: Final = "reply-id:"
-"""Stands in each tool result, with the id that the stub gives its next tool call: bodies can then be made beforehand."""
+"""Stands in each tool result, with the id that the stub gives its next tool call: bodies are made beforehand."""
 _MARK: Final = {"type": "ephemeral"}
 
 

@@ -80,14 +80,16 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._answer: asyncio.Future[Sample] | None = None
-        self._reset()
+        self._head: bytes | None = b""
+        self._tail = b""
+        self._first = self._began = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
     def ask(self, data: bytes) -> asyncio.Future[Sample]:
         """Send a request; the sample comes when its answer is whole."""
-        self._reset()
+        self._head, self._tail = b"", b""
         self._answer = self._loop.create_future()
         self._began = time.perf_counter()
         self._transport.write(data)
@@ -121,8 +123,3 @@ class _Connection(asyncio.Protocol):
             return
         began, now = self._began, time.perf_counter()
         answer.set_result(Sample((self._first - began) * 1000.0, (now - began) * 1000.0))
-
-    def _reset(self) -> None:
-        self._head: bytes | None = b""
-        self._tail = b""
-        self._first = self._began = 0.0
