@@ -19,6 +19,7 @@ from keepwarm.errors import ConfigError, KeepwarmError
 from keepwarm.shell.app import Gateway, start_gateway
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.log_lines import LogLines
+from keepwarm.shell.memory import keep_freed_memory
 from keepwarm.upstream.api import Outgoing, Traits
 from keepwarm.views import log
 
@@ -38,6 +39,7 @@ class Terminal(Console):
 def serve(config: Config, console: Console) -> None:
     """Serve until SIGTERM or Ctrl-C; streams in flight end first. Raises KeepwarmError for what cannot start."""
     run = _uvloop()
+    keep_freed_memory()
     run(_serve(check(config), console))
 
 
