@@ -45,7 +45,10 @@ class LogLines:
             width, ascii_only = self._console.width, self._console.options.ascii_only
             lines = [one if isinstance(one, Text) else log.line(one, width, ascii_only=ascii_only) for one in waiting]
             with contextlib.suppress(OSError):  # the disk that they go to is full: the gateway goes on
-                self._console.print(Text("\n").join(lines))
+                if self._console.is_terminal:
+                    self._console.print(Text("\n").join(lines), soft_wrap=True)
+                else:  # a file has no use for colours, and takes them off slowly
+                    self._console.out("\n".join([line.plain for line in lines]), highlight=False)
 
     def _note(self, what: Record | Text) -> None:
         self._waiting.append(what)

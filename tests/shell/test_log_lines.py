@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
 
 import pytest
+from msgspec import structs
 from rich.console import Console
+from rich.text import Text
 
 from keepwarm.core.events import Progress
 from keepwarm.shell import log_lines
 from keepwarm.shell.log_lines import LogLines
+from keepwarm.views import log
 from tests.ledger.test_records import PLAIN
 from tests.views.screens import Screen
 
@@ -51,3 +55,15 @@ async def test_a_log_that_cannot_be_written_is_no_matter() -> None:
     lines = LogLines(Console(file=Full(), width=90))  # type: ignore[arg-type]
     lines.record(PLAIN)
     lines.flush()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+async def test_a_terminal_has_the_same_lines_as_a_file(terminal: bool) -> None:
+    file = io.StringIO()
+    lines = LogLines(Console(file=file, width=90, force_terminal=terminal, color_system="truecolor"))
+    for record in (PLAIN, structs.replace(PLAIN, id="r2")):
+        lines.record(record)
+    lines.flush()
+    assert ("\x1b[" in file.getvalue()) is terminal
+    plain = Text.from_ansi(file.getvalue()).plain.splitlines()
+    assert plain == [log.line(structs.replace(PLAIN, id=name), 90).plain for name in ("r1", "r2")]
