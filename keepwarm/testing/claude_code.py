@@ -168,7 +168,7 @@ class ClaudeCode:
     async def _started(
         self, args: Sequence[str], max_turns: int, timeout: float, stdin: int
     ) -> AsyncIterator[asyncio.subprocess.Process]:
-        process = await asyncio.create_subprocess_exec(
+        starting = asyncio.create_subprocess_exec(
             str(self.executable),
             *args,
             "--verbose",
@@ -183,16 +183,31 @@ class ClaudeCode:
             limit=64 * 1024 * 1024,  # one line of its output holds a whole file that a tool read
             start_new_session=True,
         )
+        process = await _whole(asyncio.ensure_future(starting))
         try:
             async with asyncio.timeout(timeout):
                 yield process
         except TimeoutError as error:
             raise ClientTimeout(f"Claude Code {self.version} was still running after {timeout:g} s") from error
         finally:
-            # The group: shells that its Bash tool left running must not outlive the test.
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+            await _kill(process)
+
+
+async def _whole(starting: asyncio.Future[asyncio.subprocess.Process]) -> asyncio.subprocess.Process:
+    """The process when it has started. Whoever cancels meanwhile waits for that: asyncio itself would end the process
+    alone, and not what it has started."""
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await _kill(await starting)
+        raise
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    """End the group: shells that its Bash tool left running must not outlive the test."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
 
 
 async def _gather(process: asyncio.subprocess.Process, prompts: Sequence[str]) -> ClaudeRun:
