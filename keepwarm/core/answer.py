@@ -34,7 +34,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 PartKind: TypeAlias = Literal["text", "thinking", "call"]
 
 
-class Call(msgspec.Struct, frozen=True):
+class Call(msgspec.Struct, frozen=True, gc=False):
     """A tool call that the server generated."""
 
     id: str
@@ -46,7 +46,7 @@ class Call(msgspec.Struct, frozen=True):
     """JSON text as it was generated, which may be cut off and then is no JSON."""
 
 
-class Part(msgspec.Struct, frozen=True):
+class Part(msgspec.Struct, frozen=True, gc=False):
     """One block of an answer, in the order of the answer."""
 
     kind: PartKind
@@ -58,7 +58,7 @@ class Part(msgspec.Struct, frozen=True):
     """Of a call."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a server generated for one request."""
 
     text: str = ""

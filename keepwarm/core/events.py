@@ -14,7 +14,7 @@ from typing import TypeAlias
 import msgspec
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """What a server says one request cost it."""
 
     prompt_tokens: int | None = None
@@ -47,14 +47,14 @@ class Usage(msgspec.Struct, frozen=True):
         )
 
 
-class Started(msgspec.Struct, frozen=True):
+class Started(msgspec.Struct, frozen=True, gc=False):
     """The server has begun to answer."""
 
     id: str = ""
     model: str = ""
 
 
-class Progress(msgspec.Struct, frozen=True):
+class Progress(msgspec.Struct, frozen=True, gc=False):
     """Prefill has come this far."""
 
     total: int
@@ -64,7 +64,7 @@ class Progress(msgspec.Struct, frozen=True):
     ms: float
 
 
-class ThinkingDelta(msgspec.Struct, frozen=True):
+class ThinkingDelta(msgspec.Struct, frozen=True, gc=False):
     """More reasoning."""
 
     text: str
@@ -72,13 +72,13 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
     """The server's signature of the reasoning that ends here; "" while it goes on, or when it signs nothing."""
 
 
-class TextDelta(msgspec.Struct, frozen=True):
+class TextDelta(msgspec.Struct, frozen=True, gc=False):
     """More of the answer."""
 
     text: str
 
 
-class ToolStart(msgspec.Struct, frozen=True):
+class ToolStart(msgspec.Struct, frozen=True, gc=False):
     """A tool call begins; `slot` tells parallel calls apart within one answer."""
 
     slot: int
@@ -86,14 +86,14 @@ class ToolStart(msgspec.Struct, frozen=True):
     name: str
 
 
-class ToolDelta(msgspec.Struct, frozen=True):
+class ToolDelta(msgspec.Struct, frozen=True, gc=False):
     """More of a tool call's argument text."""
 
     slot: int
     arguments: str
 
 
-class Finished(msgspec.Struct, frozen=True):
+class Finished(msgspec.Struct, frozen=True, gc=False):
     """The answer is complete."""
 
     reason: str
@@ -102,7 +102,7 @@ class Finished(msgspec.Struct, frozen=True):
     usage: Usage = Usage()
 
 
-class Failed(msgspec.Struct, frozen=True):
+class Failed(msgspec.Struct, frozen=True, gc=False):
     """The server refused or broke off."""
 
     status: int

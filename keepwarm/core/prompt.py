@@ -5,6 +5,8 @@
 A *turn* is the unit that stands or falls: everything between two assistant messages is read by the model
 in one go, and where a server wants one message or several there is the dialect's affair.
 
+Values hold values, so no cycles: `gc=False` spares the garbage collector a walk over every conversation that stands.
+
 A block's `raw` is the client's own text for it (b"" when a rule made the block), so that whoever writes the
 prompt out again can leave what no rule touched byte for byte as it was.
 """
@@ -17,14 +19,14 @@ from typing import TypeAlias
 import msgspec
 
 
-class Text(msgspec.Struct, frozen=True):
+class Text(msgspec.Struct, frozen=True, gc=False):
     """Words."""
 
     text: str
     raw: bytes = b""
 
 
-class Media(msgspec.Struct, frozen=True):
+class Media(msgspec.Struct, frozen=True, gc=False):
     """An image or a document: what stands in `source` is the client's own object."""
 
     kind: str
@@ -36,7 +38,7 @@ class Media(msgspec.Struct, frozen=True):
     raw: bytes = b""
 
 
-class Thinking(msgspec.Struct, frozen=True):
+class Thinking(msgspec.Struct, frozen=True, gc=False):
     """Reasoning of an assistant turn."""
 
     text: str
@@ -46,7 +48,7 @@ class Thinking(msgspec.Struct, frozen=True):
     raw: bytes = b""
 
 
-class ToolUse(msgspec.Struct, frozen=True):
+class ToolUse(msgspec.Struct, frozen=True, gc=False):
     """A tool call of an assistant turn."""
 
     id: str
@@ -58,21 +60,21 @@ class ToolUse(msgspec.Struct, frozen=True):
     raw: bytes = b""
 
 
-class ToolReference(msgspec.Struct, frozen=True):
+class ToolReference(msgspec.Struct, frozen=True, gc=False):
     """A tool result saying that a deferred tool is loaded now."""
 
     name: str
     raw: bytes = b""
 
 
-class Opaque(msgspec.Struct, frozen=True):
+class Opaque(msgspec.Struct, frozen=True, gc=False):
     """A block of a type that is not known here: it passes through where the server speaks the client's protocol."""
 
     kind: str
     raw: bytes = b""
 
 
-class ToolResult(msgspec.Struct, frozen=True):
+class ToolResult(msgspec.Struct, frozen=True, gc=False):
     """What a tool gave back."""
 
     id: str
@@ -84,7 +86,7 @@ class ToolResult(msgspec.Struct, frozen=True):
 Block: TypeAlias = Text | Media | Thinking | ToolUse | ToolReference | ToolResult | Opaque
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One message of the client."""
 
     role: str
@@ -95,7 +97,7 @@ class Message(msgspec.Struct, frozen=True):
     raw: bytes = b""
 
 
-class Turn(msgspec.Struct, frozen=True):
+class Turn(msgspec.Struct, frozen=True, gc=False):
     """One assistant message, or the run of other messages between two of them."""
 
     messages: tuple[Message, ...]
@@ -111,7 +113,7 @@ class Turn(msgspec.Struct, frozen=True):
             yield from message.blocks
 
 
-class SystemBlock(msgspec.Struct, frozen=True):
+class SystemBlock(msgspec.Struct, frozen=True, gc=False):
     """One block of the system prompt."""
 
     text: str
@@ -120,7 +122,7 @@ class SystemBlock(msgspec.Struct, frozen=True):
     raw: bytes = b""
 
 
-class Tool(msgspec.Struct, frozen=True):
+class Tool(msgspec.Struct, frozen=True, gc=False):
     """One tool as the client offers it."""
 
     name: str
@@ -133,7 +135,7 @@ class Tool(msgspec.Struct, frozen=True):
     raw: bytes = b""
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """What stands before the first message."""
 
     system: tuple[SystemBlock, ...] = ()
@@ -144,7 +146,7 @@ class Head(msgspec.Struct, frozen=True):
         return "\n\n".join(block.text for block in self.system if block.text)
 
 
-class Options(msgspec.Struct, frozen=True):
+class Options(msgspec.Struct, frozen=True, gc=False):
     """What a request asks for besides its words; None = not said."""
 
     model: str
@@ -162,7 +164,7 @@ class Options(msgspec.Struct, frozen=True):
     """A JSON schema that the answer must follow, as JSON text."""
 
 
-class Edit(msgspec.Struct, frozen=True):
+class Edit(msgspec.Struct, frozen=True, gc=False):
     """One change of what the client said, as it is listed on the record."""
 
     code: str
@@ -176,7 +178,7 @@ class Edit(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-class EditNote(msgspec.Struct, frozen=True):
+class EditNote(msgspec.Struct, frozen=True, gc=False):
     """A change that keepwarm made to what the client said: listed always, its text only with `--record`."""
 
     code: str

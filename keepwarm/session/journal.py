@@ -26,7 +26,7 @@ _SHARED = ("head", "system", "tools", "shown")
 """The large parts of a head, kept once however many conversations send them."""
 
 
-class Facts(msgspec.Struct, frozen=True):
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What is known of a message by the digest of its bytes."""
 
     identity: bytes

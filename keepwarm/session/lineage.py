@@ -24,7 +24,7 @@ SHAPE_CHARACTERS = 512
 little for the git status or the date that older clients write further down."""
 
 
-class GroupKey(msgspec.Struct, frozen=True):
+class GroupKey(msgspec.Struct, frozen=True, gc=False):
     """Who is speaking."""
 
     session: str
@@ -38,7 +38,7 @@ class GroupKey(msgspec.Struct, frozen=True):
         return digest.of_text(self.session, self.agent) + self.shape
 
 
-class HeadState(msgspec.Struct, frozen=True):
+class HeadState(msgspec.Struct, frozen=True, gc=False):
     """System and tools of a request as they went upstream."""
 
     key: bytes
@@ -57,7 +57,7 @@ class HeadState(msgspec.Struct, frozen=True):
     """What was changed in the tools."""
 
 
-class Standing(msgspec.Struct, frozen=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """One turn as it went upstream: what was sent stands."""
 
     key: bytes
@@ -71,7 +71,7 @@ class Standing(msgspec.Struct, frozen=True):
     """Deferred tools that a result in this turn loads."""
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One turn of a request, and what adds up from the first turn to this one."""
 
     end: int
@@ -90,7 +90,7 @@ class Step(msgspec.Struct, frozen=True):
     """What was changed in the turns so far, summed up."""
 
 
-class Trail(msgspec.Struct, frozen=True):
+class Trail(msgspec.Struct, frozen=True, gc=False):
     """All turns of a request, so that the next one takes over those that it repeats.
 
     An agent sends its whole conversation each time. How much of it is a repetition is told by a few comparisons of
@@ -117,7 +117,7 @@ class Trail(msgspec.Struct, frozen=True):
         return self.steps[self.at(said)].size if said else 0
 
 
-class Sent(msgspec.Struct, frozen=True):
+class Sent(msgspec.Struct, frozen=True, gc=False):
     """One request of a lineage, as far as a later one is compared with it."""
 
     record: str
