@@ -19,7 +19,7 @@ from keepwarm.errors import ConfigError, KeepwarmError
 from keepwarm.shell.app import Gateway, start_gateway
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.log_lines import LogLines
-from keepwarm.shell.memory import keep_freed_memory
+from keepwarm.shell.memory import collect_rarely, keep_freed_memory
 from keepwarm.upstream.api import Outgoing, Traits
 from keepwarm.views import log
 
@@ -104,6 +104,7 @@ async def _serve(config: Config, console: Console) -> None:
             loop.add_signal_handler(name, stop.set)
     try:
         lines = await _announce(gateway, console)
+    collect_rarely()
         await stop.wait()
         console.print("stopping: requests in flight may end (30 s at most)")
     finally:
