@@ -104,7 +104,7 @@ async def _serve(config: Config, console: Console) -> None:
             loop.add_signal_handler(name, stop.set)
     try:
         lines = await _announce(gateway, console)
-    collect_rarely()
+        collect_rarely()
         await stop.wait()
         console.print("stopping: requests in flight may end (30 s at most)")
     finally:
