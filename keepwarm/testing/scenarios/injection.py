@@ -62,6 +62,8 @@ class Injection(msgspec.Struct, frozen=True):
     """The row of the scenario matrix that it belongs to."""
     code: str = ""
     """The rule that names it; "" where nothing must be found."""
+    also: tuple[str, ...] = ()
+    """Other rules that have something to mend in what it changes."""
     fixable: bool = True
     """Whether a gateway can send what was sent before."""
     show: Show | None = None

@@ -138,15 +138,15 @@ def number_of(body: Json) -> int:
 
 
 class Planner:
-    """Puts a plan together, request by request; everything comes from the seed.
+    """Puts a plan together, request by request; everything comes from the seed and the name.
 
-    name      stands in the system prompt, so that no other scenario on the same engine shares its prefix
+    name      of the scenario: no other one on the same engine shares its prefix
     thinking  whether every second answer has reasoning
     """
 
     def __init__(self, seed: int, name: str, size: Size, *, thinking: bool) -> None:
         self.asks: list[Ask] = []
-        self._dice = random.Random(f"plan {seed}")
+        self._dice = random.Random(f"plan {seed} {name}")
         self._size = size
         self._thinking = thinking
         self._name = f"{name} {seed}"

@@ -11,7 +11,7 @@ from keepwarm.testing.scenarios import branches, chat, messages
 from keepwarm.testing.scenarios.injection import Injection, Moment, Shape
 from keepwarm.testing.scenarios.plan import Ask, Plan, Planner, Size, reply
 from keepwarm.testing.scenarios.table import INJECTIONS
-from keepwarm.testing.scenarios.truth import Cause, Place, Truth
+from keepwarm.testing.scenarios.truth import Cause, Truth
 from keepwarm.testing.scenarios.view import View
 from keepwarm.testing.scenarios.written import Heard, Written
 
@@ -60,8 +60,7 @@ class Client:
         if len(courses) > 1:
             raise ValueError(f"{scenario.name}: only one of these can say how the conversation goes")
         thinking = scenario.thinking or any(one.thinking for one in self.injections)
-        seed, name = scenario.seed, f"{scenario.name}, {scenario.shape}"
-        planner = Planner(seed, name, scenario.size, thinking=thinking)
+        planner = Planner(scenario.seed, scenario.name, scenario.size, thinking=thinking)
         (courses[0] if courses else branches.straight)(planner, scenario.turns)
         self.plan: Plan = planner.plan()
         self._ids: dict[str, str] = {}
@@ -139,7 +138,8 @@ class Client:
         if injection.server == "replicas":
             return Cause(injection.code, "", injection.fixable)
         if injection.code == "HIS008":
-            return self._retokenised(injection, ask, written)
+            pieces = self.plan.asks[ask.before].answer.in_pieces
+            return Cause(injection.code, "", injection.fixable) if pieces else None
         if injection.parts and ask.before == ask.after:
             return None
         if injection.show is None and not injection.parts:
@@ -155,13 +155,6 @@ class Client:
         if place is None:
             return None
         return Cause(injection.code, written.pointer(place), injection.fixable, across=True)
-
-    def _retokenised(self, injection: Injection, ask: Ask, written: Written) -> Cause | None:
-        assert ask.before is not None
-        before = self.plan.asks[ask.before]
-        if not before.answer.in_pieces:
-            return None
-        return Cause(injection.code, written.pointer(Place("part", f"a{before.number}.text")), injection.fixable)
 
     def _before(self, number: int, injection: Injection) -> View:
         """What request `number` showed, with the answer to it as it was generated."""
