@@ -80,6 +80,9 @@ class Injection(msgspec.Struct, frozen=True):
     """What it takes for it to cost something."""
     slots: int = 2
     """Slots of each server."""
+    observed: bool = True
+    """Whether it means the same where the gateway only observes: a server that chooses its slots itself gives those of
+    other conversations away."""
     shapes: tuple[Shape, ...] = ("messages", "chat")
     """The protocols in which it can be said."""
     thinking: bool = False

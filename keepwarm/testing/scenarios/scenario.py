@@ -133,7 +133,7 @@ class Client:
         if ask.before is None:
             return self._across(injection, ask, written)
         if injection.code == "SEA001":
-            taken = any(other.head == "title" for other in self.plan.asks[ask.before + 1 : ask.number])
+            taken = any(other.talk != ask.talk for other in self.plan.asks[ask.before + 1 : ask.number])
             return Cause(injection.code, "", injection.fixable) if taken else None
         if injection.server == "replicas":
             return Cause(injection.code, "", injection.fixable)

@@ -16,9 +16,10 @@ INJECTIONS: Final[dict[str, Injection]] = {
         Injection("clean-marks", "cc-moving", show=shapes.mark_moving, shapes=("messages",)),
         Injection("clean-shapes", "string/block shape", show=shapes.shape_flipping),
         Injection("clean-rewind", "rewind", course=branches.rewind),
-        Injection("clean-fork", "fork", course=branches.fork),
+        Injection("clean-fork", "fork", course=branches.fork, observed=False),
         Injection("clean-resume", "resume", course=branches.resume),
-        Injection("clean-helpers", "sub-agents with the same head", course=branches.helpers, slots=4),
+        Injection("clean-helpers", "sub-agents with the same head", course=branches.helpers, slots=4,
+                  observed=False),
         Injection("clean-pictures", "images", course=branches.pictures),
         # Volatile text
         Injection("VOL001-each", "billing each request", "VOL001", show=volatile.billing_each),
@@ -69,6 +70,7 @@ INJECTIONS: Final[dict[str, Injection]] = {
         Injection("KEY001-model", "model switch", "KEY001", fixable=False, show=order.model_switched,
                   server="models"),
         # Seats
+        Injection("SEA001-helpers", "sub-agents on the same slot", "SEA001", course=branches.helpers, slots=4),
         Injection("SEA001-title", "title call on the same slot", "SEA001", course=branches.titles),
         Injection("SEA002-replicas", "replica moved", "SEA002", fixable=False, server="replicas"),
     )

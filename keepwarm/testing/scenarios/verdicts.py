@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from keepwarm.ledger.records import Record
+from keepwarm.ledger.verdict import SLACK
 from keepwarm.testing.scenarios.play import Played, Step
 from keepwarm.testing.scenarios.table import INJECTIONS
 from keepwarm.testing.scenarios.truth import Cause
@@ -23,7 +24,7 @@ def faults(played: Played) -> list[str]:
     """Everything that is wrong with a scenario that was played."""
     found = list(played.faults)
     for step in played.steps:
-        row = [*_counts(step), *(_mended(step) if played.setting.mends else _observed(step))]
+        row = [*_counts(step), *(_mended(step) if played.setting.mends else _observed(step, _lost(played, step)))]
         injections = [INJECTIONS[name] for name in played.scenario.injections]
         row += _invented(step, {code for one in injections for code in (one.code, *one.also)})
         found += [f"request {step.request.number}: {fault}" for fault in row]
@@ -71,7 +72,18 @@ def _mended(step: Step) -> Iterator[str]:
             yield f"{cause.code} at {cause.path} is not listed: {_edits(step.record)}"
 
 
-def _observed(step: Step) -> Iterator[str]:
+def _lost(played: Played, step: Step) -> int:
+    """Tokens processed again that the server had after the request before."""
+    before = step.request.truth.before
+    if before is None:
+        return step.exchange.prefilled_tokens
+    held = played.steps[before].exchange.held_tokens
+    return min(held, step.exchange.prompt_tokens) - step.exchange.cached_tokens
+
+
+def _observed(step: Step, lost: int) -> Iterator[str]:
+    if lost <= SLACK:  # so little is lost with any request
+        return
     for cause in step.request.truth.causes:
         yield from _named(step, cause)
     first = next(iter(step.request.truth.causes), None)
