@@ -53,17 +53,17 @@ def reworded(view: View, moment: Moment) -> View:
 
 
 def schema_keys(view: View, moment: Moment) -> View:
-    """The keys of the tools' schemas come in another order with each request."""
+    """The keys of the tools' schemas come in another order with each request, and never again in the first one."""
+    if not moment.step:
+        return view
     turned = bool(moment.step % 2)
-    return replace(
-        view, tools=tuple(replace(tool, schema=_backwards(tool.schema)) if turned else tool for tool in view.tools)
-    )
+    return replace(view, tools=tuple(replace(tool, schema=_sorted(tool.schema, turned)) for tool in view.tools))
 
 
-def _backwards(schema: Json) -> Json:
+def _sorted(schema: Json, backwards: bool) -> Json:
     return {
-        key: _backwards(value) if isinstance(value, dict) else value
-        for key, value in sorted(schema.items(), reverse=True)
+        key: _sorted(value, backwards) if isinstance(value, dict) else value
+        for key, value in sorted(schema.items(), reverse=backwards)
     }
 
 
