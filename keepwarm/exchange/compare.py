@@ -20,11 +20,13 @@ def difference(
     shared: int,
     trail: Trail,
     lineage: Lineage,
+    leading: int = 0,
 ) -> Difference:
     """The first difference in the order in which models read: system, tools, then turns.
 
     before, shared  the request before and the leading turns that both have
     trail           this request's turns
+    leading         messages of the client's that stand in front of them and are its system prompt
     """
     if before is None:
         return NONE
@@ -38,7 +40,7 @@ def difference(
     step = trail.steps[at]
     old = lineage.standing.get(before.keys[shared])
     was, now = (turn.chunk.decode("utf-8", "replace") if turn else "" for turn in (old, step.turn))
-    index = trail.steps[at - 1].end if at else 0
+    index = leading + (trail.steps[at - 1].end if at else 0)
     what = f"messages[{index}] ({step.role})"
     return Difference("turn", f"/messages/{index}", what, was, now, common_prefix(was, now), "changed")
 
@@ -47,15 +49,15 @@ def _system(before: tuple[SystemBlock, ...], after: tuple[SystemBlock, ...]) -> 
     for old, new in zip(before, after, strict=False):
         if old.text != new.text:
             offset = common_prefix(old.text, new.text)
-            path = f"/system/{new.index}/text" if new.index >= 0 else "/system"
             what = f"system[{new.index}]" if new.index >= 0 else "system"
-            return Difference("system", path, what, old.text, new.text, offset, "changed")
+            return Difference("system", new.path, what, old.text, new.text, offset, "changed")
     if len(before) == len(after):
         return None
     kind = "added" if len(after) > len(before) else "removed"
     at = min(len(before), len(after))
     was, now = (blocks[at].text if at < len(blocks) else "" for blocks in (before, after))
-    return Difference("system", f"/system/{at}", f"system[{at}] ({kind})", was, now, 0, kind)
+    path = (after[at].pointer if at < len(after) else "") or f"/system/{at}"
+    return Difference("system", path, f"system[{at}] ({kind})", was, now, 0, kind)
 
 
 def _tools(before: tuple[Tool, ...], after: tuple[Tool, ...]) -> Difference | None:

@@ -61,10 +61,14 @@ class Stabiliser:
         """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
         system = self._rules.system(parsed.system)
         shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
-        # What stands for one kind of server says nothing to another that may answer at the same address later.
-        key = GroupKey(session, agent, digest.chain(shape, self._dialect.name.encode()))
+        # What stands for one kind of server says nothing to another that may answer at the same address later, and
+        # what stands for clients of one protocol nothing to those of another.
+        spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
+        key = GroupKey(session, agent, digest.chain(shape, spoken.encode()))
         group = self._journal.group(key)
-        turns = TurnMaker(self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw).run()
+        turns = TurnMaker(
+            self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw, parsed.leading
+        ).run()
         lineage, steps = turns.lineage, turns.trail.steps
         before, shared = lineage.predecessor(turns.keys)
         head = self._head(parsed, system, lineage.head, steps[-1].loads)
@@ -88,12 +92,13 @@ class Stabiliser:
                 chunks,
                 ranges,
                 lengths=parsed.messages_raw.lengths(),
+                leading=parsed.leading,
             ),
             notes=(*map(note, system.edits), *head.notes, *turns.notes),
             metadata=system.metadata,
             before=before,
             shared=shared,
-            difference=difference(before, head, turns.keys, shared, turns.trail, lineage),
+            difference=difference(before, head, turns.keys, shared, turns.trail, lineage, parsed.leading),
             size=head_size + steps[-1].size,
             kept=head_size + turns.trail.size(shared),
         )

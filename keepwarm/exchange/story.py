@@ -46,7 +46,7 @@ class Story:
     def record(self, keeper: Keeper) -> tuple[Record, Recording | None]:
         """The record, with the texts when they are asked for."""
         stable, parsed = self.stable, self.parsed
-        edited = stable is not None and not keeper.manner.observe
+        edited = stable is not None and not keeper.terms(self.front).manner.observe
         record = Record(
             id=self.call.id,
             at=self.call.at,
@@ -88,7 +88,7 @@ class Story:
             whole = stable.difference.where == "none" and stable.shared == len(sent.keys)
             replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
             before = Predecessor(sent.prompt_tokens, sent.output_tokens, 1.0 if whole else _share(stable), replayed)
-        causes = keeper.rules.causes(stable.difference)
+        causes = keeper.terms(self.front).rules.causes(stable.difference)
         return judge(self.usage, before, stable.difference, causes, moved=self.moved)
 
     def _recording(self) -> Recording | None:
@@ -112,7 +112,7 @@ def _share(stable: Stable) -> float:
     where = stable.difference.where
     if where == "system":
         blocks = stable.head.head.system
-        changed = next((at for at, b in enumerate(blocks) if f"/{b.index}/" in f"{stable.difference.path}/"), 0)
+        changed = next((at for at, b in enumerate(blocks) if f"{b.path}/".startswith(f"{stable.difference.path}/")), 0)
         kept = sum(len(block.text) for block in blocks[:changed]) + stable.difference.offset
     elif where == "tools":
         kept = sum(len(block.text) for block in stable.head.head.system)

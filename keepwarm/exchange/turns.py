@@ -37,10 +37,20 @@ class Turns(msgspec.Struct, frozen=True):
 
 
 class TurnMaker:
-    """Makes the turns of one request; `run` does it."""
+    """Makes the turns of one request; `run` does it.
+
+    leading  messages of the client's that stand in front of `raws` and are its system prompt
+    """
 
     def __init__(
-        self, journal: Journal, rules: RuleBook, dialect: Dialect, front: Front, group: Group, raws: Sequence[bytes]
+        self,
+        journal: Journal,
+        rules: RuleBook,
+        dialect: Dialect,
+        front: Front,
+        group: Group,
+        raws: Sequence[bytes],
+        leading: int = 0,
     ) -> None:
         self._journal = journal
         self._rules = rules
@@ -48,6 +58,8 @@ class TurnMaker:
         self._front = front
         self._group = group
         self._raws = raws
+        self._leading = leading
+        self._salt = front.name.encode()
         self._wires = tuple([digest.wire(raw) for raw in raws])
         self._read: dict[int, tuple[Message, Message, tuple[Edit, ...]]] = {}
 
@@ -131,7 +143,8 @@ class TurnMaker:
 
     def _facts(self, index: int) -> Facts:
         """What a message is: known by its bytes, or read now."""
-        wire = self._wires[index]
+        # The same bytes may say one thing in one protocol and another in the next.
+        wire = self._salt + self._wires[index]
         known = self._journal.facts(wire)
         if known is None:
             _, fixed, _ = self._message(index)
@@ -142,7 +155,7 @@ class TurnMaker:
     def _message(self, index: int) -> tuple[Message, Message, tuple[Edit, ...]]:
         """(as the client wrote it, after the rules that look at one message, what they changed)."""
         if index not in self._read:
-            original = self._front.message(self._raws[index], index)
+            original = self._front.message(self._raws[index], self._leading + index)
             fix = self._rules.message(original)
             self._read[index] = (original, fix.value, fix.edits)
         return self._read[index]
