@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-import msgspec
 
 from keepwarm.config import Config, override
 from keepwarm.ledger.query import Query
 from keepwarm.ledger.records import Record
 from keepwarm.shell.app import Gateway, start_gateway
 from keepwarm.testing.agent_player import ChatAnswer, MessagesAnswer
-from keepwarm.testing.answers import PIECE, Answer
+from keepwarm.testing.answers import PIECE
 from keepwarm.testing.faults import Fault, Stall
 from keepwarm.testing.plain_chat import to_chat
+from keepwarm.testing.scenarios.ideal import IN_COMMON, in_common, kept
 from keepwarm.testing.scenarios.injection import Server
 from keepwarm.testing.scenarios.plan import MODEL, Ask, PlanScript, number_of
+from keepwarm.testing.scenarios.played import Played, Setting, Step, unlike, words_of
 from keepwarm.testing.scenarios.router import Router
 from keepwarm.testing.scenarios.scenario import Client, Request, Scenario
 from keepwarm.testing.scripted import Exchange, ScriptedServer
@@ -34,43 +35,6 @@ from keepwarm.testing.scripted import Exchange, ScriptedServer
 _PATIENCE: Final = 120.0
 """Seconds for one request, and for what follows from it."""
 Json = dict[str, Any]
-
-
-class Setting(msgspec.Struct, frozen=True):
-    """How a scenario is played."""
-
-    mends: bool = True
-    """Whether the rules are on; else the gateway observes, and bytes go through as they came."""
-    config: tuple[tuple[str, object], ...] = ()
-    """More settings, as `config.override` takes them: ("rules__on", ("ORD002",))."""
-
-
-class Step(msgspec.Struct, frozen=True):
-    """One request, and what came of it."""
-
-    request: Request
-    record: Record
-    exchange: Exchange
-    ideal: int
-    """Tokens that no gateway could have spared it."""
-
-
-class Played(msgspec.Struct, frozen=True):
-    """A scenario that was played."""
-
-    scenario: Scenario
-    setting: Setting
-    steps: tuple[Step, ...]
-    faults: tuple[str, ...]
-    """What went wrong with the answers themselves."""
-    engine_tokens: int
-    """Prompt tokens that the engines processed by their own count, whoever asked; not those that stand for
-    generation."""
-
-    @property
-    def ideal(self) -> int:
-        """Each token once, from where nothing could be kept."""
-        return sum(step.ideal for step in self.steps)
 
 
 async def play(scenario: Scenario, setting: Setting, engines: Sequence[str], ledger: Path) -> Played:
@@ -212,7 +176,7 @@ class Stage:
                     self.faults.append(f"request {ask.number} broke off: {event['error']}")
                     return False
                 answer.take(event)
-                if ask.cut and len(_words(answer.blocks())) >= ask.cut * PIECE:
+                if ask.cut and len(words_of(answer.blocks())) >= ask.cut * PIECE:
                     response.close()
                     break
         blocks = answer.blocks()
@@ -222,7 +186,7 @@ class Stage:
     def _hear(self, ask: Ask, blocks: list[Json]) -> None:
         calls = [block for block in blocks if block["type"] == "tool_use"]
         signatures = [block.get("signature", "") for block in blocks if block["type"] == "thinking"]
-        if not ask.cut and (fault := _unlike(ask.answer, blocks)):
+        if not ask.cut and (fault := unlike(ask.answer, blocks)):
             self.faults.append(f"request {ask.number}: the client heard other {fault} than was generated")
         self.client.hear(ask.number, [call["id"] for call in calls], signatures[-1] if signatures else "")
 
@@ -230,34 +194,13 @@ class Stage:
 
     async def _ideals(self, exchanges: Sequence[Exchange]) -> list[int]:
         ideals: list[int] = []
-        for request, exchange in zip(self._requests, exchanges, strict=False):
-            kept = await self._kept(request, exchanges)
-            ideals.append(max(1, exchange.prompt_tokens - kept))
+        for number, exchange in enumerate(exchanges):
+            before = self.client.plan.asks[number].before
+            held = kept(self.client, number, exchanges, () if self._router is None else self._router.went)
+            if held == IN_COMMON and before is not None:
+                held = in_common(await self._plain_tokens(before), await self._plain_tokens(number))
+            ideals.append(max(1, exchange.prompt_tokens - held))
         return ideals
-
-    async def _kept(self, request: Request, exchanges: Sequence[Exchange]) -> int:
-        """Tokens of a prompt that the server could still have."""
-        ask, plan = self.client.plan.asks[request.number], self.client.plan.asks
-        lasting = {cause.code for cause in request.truth.causes if not cause.fixable}
-        if ask.before is None or (ask.after is not None and plan[ask.after].session != ask.session):
-            return 0
-        if "SEA002" in lasting and self._router is not None:
-            went = self._router.went
-            same = [number for number in range(ask.number) if went[number] == went[ask.number]]
-            return exchanges[same[-1]].held_tokens if same else 0
-        if "KEY001" in lasting:
-            return 0
-        if "HIS008" in lasting:
-            return exchanges[ask.before].prompt_tokens
-        if lasting:
-            return await self._in_common(ask.before, ask.number)
-        return exchanges[ask.before].held_tokens
-
-    async def _in_common(self, before: int, after: int) -> int:
-        """Tokens that two requests share when only that is injected which cannot be mended."""
-        first, second = [await self._plain_tokens(number) for number in (before, after)]
-        pairs = enumerate(zip(first, second, strict=False))
-        return next((at for at, (old, new) in pairs if old != new), min(len(first), len(second)))
 
     async def _plain_tokens(self, number: int) -> list[int]:
         chat = json.loads(to_chat(self.client.unfixed(number)))
@@ -286,19 +229,3 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncIterator[Json]:
         for line in lines:
             if line.startswith(b"data:") and line[5:].strip() != b"[DONE]":
                 yield json.loads(line[5:])
-
-
-def _words(blocks: Sequence[Json]) -> str:
-    return "".join(block["text"] for block in blocks if block["type"] == "text")
-
-
-def _unlike(answer: Answer, blocks: Sequence[Json]) -> str:
-    """What of an answer did not reach the client as it was generated; "" when all did."""
-    thinking = "".join(block["thinking"] for block in blocks if block["type"] == "thinking")
-    calls = [(block["name"], block["input"]) for block in blocks if block["type"] == "tool_use"]
-    pairs: tuple[tuple[str, Callable[[], bool]], ...] = (
-        ("words", lambda: _words(blocks) == answer.text),
-        ("reasoning", lambda: thinking == answer.thinking),
-        ("calls", lambda: calls == [(name, json.loads(text)) for name, text in answer.tool_calls]),
-    )
-    return next((what for what, same in pairs if not same()), "")

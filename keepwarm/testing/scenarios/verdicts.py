@@ -12,7 +12,7 @@ from typing import Final
 
 from keepwarm.ledger.records import Record
 from keepwarm.ledger.verdict import SLACK
-from keepwarm.testing.scenarios.play import Played, Step
+from keepwarm.testing.scenarios.played import Played, Step
 from keepwarm.testing.scenarios.table import INJECTIONS
 from keepwarm.testing.scenarios.truth import Cause
 
