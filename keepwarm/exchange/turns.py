@@ -224,9 +224,9 @@ class TurnMaker:
         read = [self._message(index) for index in range(start, end)]
         original = Turn(tuple([message for message, _, _ in read]))
         edits = [edit for _, _, edits in read for edit in edits]
-        if not key and tail is None:  # nothing is said in it
-            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(note, edits)))
         spoken = Turn(tuple([message for _, message, _ in read if message.blocks or message.role == "assistant"]))
+        if not key and not spoken.messages:  # nothing is said in it
+            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(note, edits)))
         marks = together(fact.marks for fact in facts)
         told: tuple[tuple[str, bytes], ...] = ()
         if tail is not None and spoken.messages:
