@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from keepwarm.core import digest
 from keepwarm.core.events import Usage
-from keepwarm.exchange.compare import head_size
 from keepwarm.exchange.keeper import Call, Keeper
 from keepwarm.exchange.stabilise import Stable
 from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
@@ -101,7 +100,7 @@ class Story:
         if stable.sibling:
             if self.seat is not None and self.seat.slot is not None:  # slots share nothing
                 return None
-            part = min(1.0, head_size(sent.head) / sent.size) if sent.size else 0.0
+            part = min(1.0, sent.head.size / sent.size) if sent.size else 0.0
             tokens = None if sent.prompt_tokens is None else round(sent.prompt_tokens * part)
             return Predecessor(tokens, 0, 1.0, False, sibling=True)
         whole = not stable.differences and stable.shared == len(sent.keys)
@@ -109,7 +108,7 @@ class Story:
         replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
         known = stable.lineage.points
         points = tuple(
-            ((head_size(sent.head) + step.size) / sent.size, known[step.turn.key])
+            ((sent.head.size + step.size) / sent.size, known[step.turn.key])
             for step in (sent.trail.steps if stable.differences else ())
             if step.turn.key in known and sent.size
         )
