@@ -79,6 +79,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The key that clients must show; needed when the host is not loopback."""
     keep: bool = True
     """False translates only and keeps nothing: for comparison."""
+    exact: bool = True
+    """Whether the server is asked for its own token ids, after an answer and beside the traffic, where a verdict rests
+    on an estimate or something was lost."""
     max_body: int = 64 * 1024 * 1024
     """Bytes of a request."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keepwarm.core import digest
 from keepwarm.core.events import Usage
+from keepwarm.exchange.exact import Case, Question, question
 from keepwarm.exchange.keeper import Call, Keeper
 from keepwarm.exchange.stabilise import Stable
 from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
@@ -39,6 +40,8 @@ class Story:
         self.first_token = UNSET
         self.now = 0.0
         """Milliseconds of the latest event."""
+        self.case: Case | None = None
+        """What the verdict was made of."""
 
     def fail(self, kind: str, message: str) -> None:
         """Note that the request failed."""
@@ -89,8 +92,32 @@ class Story:
             return None
         suspects = tuple(Suspect(one, keeper.terms(self.front).rules.causes(one)) for one in stable.differences)
         slotted = self.slotted or (self.seat is not None and self.seat.slot is not None)
-        scene = Scene(self.moved, inline=stable.inline, slotted=slotted, context=keeper.context)
-        return judge(self.usage, self._before(stable), suspects, scene)
+        scene = Scene(
+            self.moved,
+            inline=stable.inline,
+            slotted=slotted,
+            context=keeper.context,
+            pace=self._pace(keeper),
+            plain=keeper.manner.record,
+        )
+        self.case = case = Case(self.usage, self._before(stable), suspects, scene)
+        return judge(case.usage, case.before, case.suspects, case.scene)
+
+    def question(self, keeper: Keeper, record: Record) -> Question | None:
+        """What the server may be asked to make the verdict exact; None where that would say no more."""
+        if self.case is None or self.stable is None or self.stable.before is None:
+            return None
+        return question(record, self.case, keeper.terms(self.front).dialect, self.stable.draft, self.stable.before)
+
+    def _pace(self, keeper: Keeper) -> float | None:
+        """Milliseconds that a token of a prompt takes, where the server does not say it of this one: from the time to
+        the first token, when that many were processed that it tells, else as it was lately."""
+        processed, waited = self.usage.processed_tokens, _known(self.first_token)
+        if self.usage.prompt_ms is None and processed is not None and waited is not None:
+            return keeper.pace.learn(processed, waited - max(0.0, self.overhead))
+        if self.usage.prompt_ms is not None and processed is not None:
+            keeper.pace.learn(processed, self.usage.prompt_ms)
+        return keeper.pace.usual
 
     def _before(self, stable: Stable) -> Predecessor | None:
         """The request that this one goes on from, or whose head it could share."""

@@ -44,6 +44,19 @@ class Predecessor(msgspec.Struct, frozen=True):
     """Leading tokens that both prompts have, by the server's own ids; None where it was not asked for them. The
     suspects are then those that stand behind these."""
 
+    def at(self, share: float) -> int:
+        """Tokens up to a place, from bytes between two places of which the server has told the tokens."""
+        low, below, high, above = 0.0, 0, 1.0, self.prompt_tokens or 0
+        for place, tokens in self.points:
+            if place <= share:
+                low, below = place, tokens
+            else:
+                high, above = place, tokens
+                break
+        if share >= high or high <= low:
+            return above
+        return round(below + (above - below) * (share - low) / (high - low))
+
 
 class Suspect(msgspec.Struct, frozen=True):
     """A place where the two requests differ."""
@@ -186,9 +199,7 @@ class _Case:
             return self._parted(actual, expected, grade, costly)  # what the client did cost more
         kept = f"The prompt was kept for {expected:,} tokens and the server reused {actual:,}"
         blame, code, why = self._fault(actual, bool(costly))
-        verdict = self._verdict(
-            actual, blame, grade, expected, (code, *self._codes(costly)), costly, f"{kept}: {why}."
-        )
+        verdict = self._verdict(actual, blame, grade, expected, (code, *self._codes(costly)), costly, f"{kept}: {why}.")
         if code != "ROL001":
             return verdict
         place = Place(self._scene.inline, 0, "a system message among the others", code=code)
@@ -240,27 +251,19 @@ class _Case:
         """The suspects that may have cost something: what the server has reused past cost nothing."""
         if self._before.shared is not None and actual <= self._before.shared + self._slack:
             return self._suspects
-        behind = tuple(one for one in self._suspects if self._at(one.difference.most) >= actual - self._unsure)
+        behind = tuple(one for one in self._suspects if self._latest(one) >= actual - self._unsure)
         # Something was changed, and the server cannot have reused past it: then the estimate is off.
         return behind or self._suspects[-1:]
+
+    def _latest(self, suspect: Suspect) -> int:
+        """Tokens that stand before a place at the most; one in the answer before is behind the prompt before."""
+        most = suspect.difference.most
+        return self._had if most >= 1.0 else self._before.at(most)
 
     def _branch(self) -> int:
         """Tokens that another branch of the conversation left; more than there are where there is none."""
         held = self._before.held
         return held if held is not None else self._had + self._slack
-
-    def _at(self, share: float) -> int:
-        """Tokens up to a place, from bytes between two places of which the server has told the tokens."""
-        low, below, high, above = 0.0, 0, 1.0, self._tokens
-        for place, tokens in self._before.points:
-            if place <= share:
-                low, below = place, tokens
-            else:
-                high, above = place, tokens
-                break
-        if share >= high or high <= low:
-            return above
-        return round(below + (above - below) * (share - low) / (high - low))
 
     def _expected(self, suspects: tuple[Suspect, ...], actual: int = 0) -> int:
         """Tokens that the server could have reused; where that is told from bytes, what it did reuse says more."""
@@ -268,21 +271,25 @@ class _Case:
         if shared is not None and shared < self._tokens:
             expected = shared
         elif suspects and shared is None:
-            first = suspects[0].difference
-            expected = min(max(actual, self._at(first.share)), self._at(first.most))
+            at = self._before.at(suspects[0].difference.share)
+            expected = min(max(actual, at), self._latest(suspects[0]))
         elif self._before.share < 1.0 and shared is None:
             expected = round(self._tokens * self._before.share)
         else:
             answer = (self._before.output_tokens or 0) if self._before.replayed else 0
             expected = self._tokens + answer
+        if shared is not None:  # what was reused could be: another branch may have left it, or the answer before
+            expected = max(expected, actual)
         limit = self._usage.prompt_tokens
         return expected if limit is None else min(expected, limit)
 
     def _place(self, suspect: Suspect) -> Place:
         difference, plain = suspect.difference, self._scene.plain
-        excerpts = [excerpt(text, difference.offset, plain=plain) for text in (difference.before, difference.after)]
+        before, after = (
+            excerpt(text, difference.offset, plain=plain) for text in (difference.before, difference.after)
+        )
         code = suspect.codes[0] if suspect.codes else ""
-        return Place(difference.path, difference.offset, difference.what, *excerpts, code=code)
+        return Place(difference.path, difference.offset, difference.what, before, after, code)
 
     def _places(self, suspects: tuple[Suspect, ...]) -> tuple[Place, ...]:
         """The first place of each cause, and the very first whether its cause is known or not."""
