@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from keepwarm.rules.engine import RuleBook
+from keepwarm.rules.shelf import Books
 from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, seats
 from keepwarm.session.journal import Journal
 from keepwarm.upstream.api import Dialect
@@ -42,7 +43,7 @@ class Manner(msgspec.Struct, frozen=True):
 class Keeper:
     """The shared state towards one upstream. Not frozen: this is the one place where a life changes the world."""
 
-    def __init__(self, dialect: Dialect, rules: RuleBook, journal: Journal, manner: Manner, slots: int = 0) -> None:
+    def __init__(self, dialect: Dialect, rules: Books, journal: Journal, manner: Manner, slots: int = 0) -> None:
         if manner.observe and not dialect.same_protocol:
             # What has to be translated cannot go as it is: it is translated and nothing more.
             rules, manner = RuleBook(), replace(manner, observe=False)

@@ -64,7 +64,8 @@ class Life:
         parsed = story.parsed = self._front.parse(story.call.body)
         who = story.who = self._front.identity(story.call.headers, parsed)
         journal = keeper.journal
-        stable = Stabiliser(journal, keeper.rules, keeper.dialect, self._front).run(parsed, who.session, who.agent)
+        rules = story.rules = keeper.rules.book(who.client)
+        stable = Stabiliser(journal, rules, keeper.dialect, self._front).run(parsed, who.session, who.agent)
         story.stable = stable
         story.kind = self._kind(dict(stable.metadata))
         head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)

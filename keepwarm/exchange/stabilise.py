@@ -13,7 +13,7 @@ from keepwarm.core import digest
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import EditNote, Head, SystemBlock, Tool
 from keepwarm.exchange.compare import difference
-from keepwarm.exchange.turns import TurnMaker, note
+from keepwarm.exchange.turns import TurnMaker
 from keepwarm.rules.api import FirstSeen, Fix
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Journal, Lineage
@@ -89,7 +89,7 @@ class Stabiliser:
                 ranges,
                 lengths=parsed.messages_raw.lengths(),
             ),
-            notes=(*map(note, system.edits), *head.notes, *turns.notes),
+            notes=(*map(self._rules.note, system.edits), *head.notes, *turns.notes),
             metadata=system.metadata,
             before=before,
             shared=shared,
@@ -121,7 +121,7 @@ class Stabiliser:
             self._dialect.tools(shown, original),
             shown,
             wires,
-            tuple(map(note, fix.edits)),
+            tuple(map(self._rules.note, fix.edits)),
         )
 
 

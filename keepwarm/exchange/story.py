@@ -8,6 +8,7 @@ from keepwarm.exchange.keeper import Call, Keeper
 from keepwarm.exchange.stabilise import Stable
 from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
 from keepwarm.ledger.verdict import Predecessor, judge
+from keepwarm.rules.engine import RuleBook
 from keepwarm.wire.api import ClientFacts, Parsed
 
 UNSET = -1.0
@@ -22,6 +23,7 @@ class Story:
         self.upstream = upstream
         self.parsed: Parsed | None = None
         self.who = ClientFacts()
+        self.rules = RuleBook()
         self.kind = ""
         self.stable: Stable | None = None
         self.seat: Seat | None = None
@@ -67,7 +69,7 @@ class Story:
             edits=stable.notes if stable and edited else (),
             metadata=stable.metadata if stable else (),
             usage=self.usage,
-            verdict=self._verdict(keeper),
+            verdict=self._verdict(),
             seat=self.seat,
             received_bytes=len(self.call.body),
             sent_bytes=self.sent_bytes,
@@ -79,7 +81,7 @@ class Story:
         )
         return record, self._recording() if keeper.manner.record else None
 
-    def _verdict(self, keeper: Keeper) -> Verdict | None:
+    def _verdict(self) -> Verdict | None:
         stable = self.stable
         if stable is None or self.ending == "failed":
             return None
@@ -88,7 +90,7 @@ class Story:
             whole = stable.difference.where == "none" and stable.shared == len(sent.keys)
             replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
             before = Predecessor(sent.prompt_tokens, sent.output_tokens, 1.0 if whole else _share(stable), replayed)
-        causes = keeper.rules.causes(stable.difference)
+        causes = self.rules.causes(stable.difference)
         return judge(self.usage, before, stable.difference, causes, moved=self.moved)
 
     def _recording(self) -> Recording | None:

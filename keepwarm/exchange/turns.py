@@ -12,9 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from keepwarm.core import digest
-from keepwarm.core.diff import common_prefix
 from keepwarm.core.prompt import Edit, EditNote, Message, ToolReference, ToolResult, Turn
-from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Facts, Group, Journal, Lineage
 from keepwarm.session.lineage import Standing, Step, Trail, group_turns, sum_up
@@ -102,10 +100,10 @@ class TurnMaker:
         original = Turn(tuple([message for message, _, _ in read]))
         edits = [edit for _, _, edits in read for edit in edits]
         if not key:  # nothing is said in it
-            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(note, edits)))
+            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(self._rules.note, edits)))
         spoken = Turn(tuple([message for _, message, _ in read if message.blocks or message.role == "assistant"]))
         fix = self._rules.turn(spoken, Recollection(self._journal.answers, self._group.key, after))
-        notes = tuple(map(note, (*edits, *fix.edits)))
+        notes = tuple(map(self._rules.note, (*edits, *fix.edits)))
         return Standing(key, self._wire(start, end), self._dialect.turn(fix.value, original), notes, _loads(original))
 
     def _step(self, row: Sequence[Step], turn: Standing, start: int, end: int) -> Step:
@@ -131,7 +129,7 @@ class TurnMaker:
 
     def _facts(self, index: int) -> Facts:
         """What a message is: known by its bytes, or read now."""
-        wire = self._wires[index]
+        wire = self._rules.mark + self._wires[index]  # what one book takes for nothing another may take for words
         known = self._journal.facts(wire)
         if known is None:
             _, fixed, _ = self._message(index)
@@ -146,13 +144,6 @@ class TurnMaker:
             fix = self._rules.message(original)
             self._read[index] = (original, fix.value, fix.edits)
         return self._read[index]
-
-
-def note(edit: Edit) -> EditNote:
-    """An edit as the record has it: without its words."""
-    same = common_prefix(edit.before, edit.after)
-    safety = CODES[edit.code].safety.name.lower()
-    return EditNote(edit.code, edit.path, safety, len(edit.before) - same, len(edit.after) - same, edit.note)
 
 
 def _chain(key: bytes, turns: Sequence[Sequence[Facts]]) -> tuple[bytes, ...]:

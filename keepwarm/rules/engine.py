@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from keepwarm.core.diff import Difference
-from keepwarm.core.prompt import Edit, Message, SystemBlock, Tool, Turn
+from keepwarm.core.diff import Difference, common_prefix
+from keepwarm.core.prompt import Edit, EditNote, Message, SystemBlock, Tool, Turn
 from keepwarm.errors import ConfigError
 from keepwarm.rules.api import FirstSeen, Fix, Memory, Rule, Safety, V
 from keepwarm.rules.codes import CODES
@@ -17,9 +17,29 @@ A = TypeVar("A")
 
 
 class RuleBook(msgspec.Struct, frozen=True):
-    """The rules in force towards one upstream."""
+    """The rules in force for one client towards one upstream."""
 
     rules: tuple[Rule, ...] = ()
+    known: tuple[Rule, ...] = tuple(CODES.values())
+    """Every rule, in force or not: any of them may name a cause."""
+    mark: bytes = b""
+    """Tells books apart that read one message in different ways."""
+    hold_tools: bool = False
+    """Whether a tool that comes late is held back until the head changes anyway (ORD002)."""
+
+    def book(self, client: str) -> RuleBook:
+        """The rules in force for a client: where there is one book, it is for all."""
+        return self
+
+    def has(self, code: str) -> bool:
+        """Whether a rule is in force."""
+        return any(rule.code == code for rule in self.rules)
+
+    def note(self, edit: Edit) -> EditNote:
+        """An edit as the record has it: without its words."""
+        same = common_prefix(edit.before, edit.after)
+        safety = next(rule.safety for rule in self.known if rule.code == edit.code).name.lower()
+        return EditNote(edit.code, edit.path, safety, len(edit.before) - same, len(edit.after) - same, edit.note)
 
     def system(self, blocks: Iterable[SystemBlock]) -> Fix[tuple[SystemBlock, ...]]:
         """The system prompt without what was never meant for the model."""
@@ -55,7 +75,7 @@ class RuleBook(msgspec.Struct, frozen=True):
         """The codes whose cause explains a difference, the most specific first; all rules are asked, on or off."""
         if difference.where == "none":
             return ()
-        return tuple(code for code, rule in CODES.items() if rule.names is not None and rule.names(difference))
+        return tuple(rule.code for rule in self.known if rule.names is not None and rule.names(difference))
 
 
 def rule_book(level: Safety = Safety.MEANING, off: Iterable[str] = (), on: Iterable[str] = ()) -> RuleBook:
