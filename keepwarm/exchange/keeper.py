@@ -48,7 +48,8 @@ class Keeper:
             # What has to be translated cannot go as it is: it is translated and nothing more.
             rules, manner = RuleBook(), replace(manner, observe=False)
         self.dialect = dialect
-        self.rules = rules
+        self.books = rules
+        """Where each client's rules are."""
         self.manner = manner
         self._journal = journal
         self._seats = seats(slots if manner.seats and manner.keep else 0)

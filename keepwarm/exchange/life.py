@@ -64,7 +64,7 @@ class Life:
         parsed = story.parsed = self._front.parse(story.call.body)
         who = story.who = self._front.identity(story.call.headers, parsed)
         journal = keeper.journal
-        rules = story.rules = keeper.rules.book(who.client)
+        rules = story.rules = keeper.books.book(who.client)
         stable = Stabiliser(journal, rules, keeper.dialect, self._front).run(parsed, who.session, who.agent)
         story.stable = stable
         story.kind = self._kind(dict(stable.metadata))
@@ -116,7 +116,10 @@ class Life:
         story = self.story
         assert story.stable is not None
         guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
-        choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0)
+        if story.rules.has("SEA001"):
+            choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0)
+        else:
+            choice = Choice(None, "the server chose: SEA001 is switched off", "none", self._keeper.table)
         self._slot = choice.slot
         story.seat = Seat(choice.slot, choice.reason)
         return choice

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -27,6 +27,8 @@ from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import Edit, Message, SystemBlock, Tool, Turn
 
 V = TypeVar("V")
+PLACES: Final = ("system", "tools", "message", "turn")
+"""The functions of a rule that make a Fix."""
 
 
 class Safety(enum.IntEnum):
@@ -80,3 +82,10 @@ class Rule(msgspec.Struct, frozen=True):
     message: Callable[[Message], Fix[Message]] | None = None
     turn: Callable[[Turn, Memory], Fix[Turn]] | None = None
     names: Callable[[Difference], bool] | None = None
+    beside: str = ""
+    """What it mends that is no edit of the prompt: "the slot of a conversation"; "" for nothing."""
+
+    @property
+    def mends(self) -> bool:
+        """Whether it changes what is sent, or where it goes; else it names a cause and nothing more."""
+        return bool(self.beside) or any(getattr(self, place) is not None for place in PLACES)

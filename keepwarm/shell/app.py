@@ -30,6 +30,7 @@ from keepwarm.session.journal import Journal
 from keepwarm.shell import side_doors
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.drive import Drive
+from keepwarm.shell.extensions import load_extensions
 from keepwarm.upstream.api import Traits
 from keepwarm.upstream.registry import dialect
 from keepwarm.wire.api import Front
@@ -172,7 +173,10 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
     engine  is stopped together with it. Raises ConfigError and LedgerError saying what to change.
     """
     check(config)
-    shelf = config.shelf()
+    extensions = load_extensions()
+    for refused in extensions.refused:
+        log.warning("%s", refused)
+    shelf = config.shelf(extension.rule for extension in extensions.rules)
     ledger = None if config.ledger.off else await asyncio.to_thread(Ledger, config.ledger_path)
     settings = config.upstream
     upstream = Upstream(settings.url, kind=settings.kind, key=settings.key, rewrite=settings.rewrite)

@@ -372,3 +372,10 @@ def test_each_client_has_its_own_rules() -> None:
         said = json.dumps(played.sent()["messages"])
         assert words in said
         assert ("VOL002" in {edit.code for edit in played.over().edits}) is (words == "hi")
+
+
+def test_a_client_for_whom_slots_are_switched_off_gets_none() -> None:
+    on = keeper(slots=2, rules=Shelf([Table("[clients.pi]", "pi", off=("SEA001",))]))
+    seats = [play(request(), on, Answer("Hello."), headers={"user-agent": agent}).over().seat for agent in ("pi/1", "")]
+    assert [seat.slot for seat in seats if seat is not None] == [None, 0]
+    assert on.table.busy() == 0
