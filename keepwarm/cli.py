@@ -13,9 +13,11 @@ from rich.console import Console
 from keepwarm import __version__
 from keepwarm.config import Config, load, override
 from keepwarm.errors import KeepwarmError
+from keepwarm.rules.codes import CODES
 from keepwarm.views.explain import print_explain
 from keepwarm.views.log import print_log
 from keepwarm.views.rule import RuleList, print_rule
+from keepwarm.views.site import documents
 
 app = typer.Typer(
     name="keepwarm",
@@ -112,6 +114,17 @@ def rule(
         [str(refusal) for refusal in extensions.refused],
     )
     print_rule(code, Console(), rules, as_json)
+
+
+@app.command()
+def docs(
+    folder: Annotated[Path, typer.Argument(help="Where they are written: docs")] = Path("docs"),
+) -> None:
+    """Write the rule pages, the page about settings and its schema for editors."""
+    for path, text in documents(CODES.values(), Config).items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
 
 
 @app.command()
