@@ -8,9 +8,10 @@ from typing import TypeVar
 import msgspec
 
 from keepwarm.core.diff import Difference, common_prefix
-from keepwarm.core.prompt import Edit, EditNote, Message, SystemBlock, Tool, Turn
+from keepwarm.core.prompt import Edit, EditNote, Head, Message, Notice, Options, SystemBlock, Tool, Turn
+from keepwarm.core.sketch import ChangeKind
 from keepwarm.errors import ConfigError
-from keepwarm.rules.api import FirstSeen, Fix, Memory, Rule, Safety, V
+from keepwarm.rules.api import FirstSeen, Fix, HeadFix, Memory, Rule, Safety, V
 from keepwarm.rules.codes import CODES
 
 A = TypeVar("A")
@@ -38,8 +39,12 @@ class RuleBook(msgspec.Struct, frozen=True):
     def note(self, edit: Edit) -> EditNote:
         """An edit as the record has it: without its words."""
         same = common_prefix(edit.before, edit.after)
-        safety = next(rule.safety for rule in self.known if rule.code == edit.code).name.lower()
-        return EditNote(edit.code, edit.path, safety, len(edit.before) - same, len(edit.after) - same, edit.note)
+        gone, come = len(edit.before) - same, len(edit.after) - same
+        return EditNote(edit.code, edit.path, self.safety(edit.code), gone, come, edit.note)
+
+    def safety(self, code: str) -> str:
+        """How safe a rule's fix is, as a record says it: "exact"."""
+        return next(rule.safety for rule in self.known if rule.code == code).name.lower()
 
     def system(self, blocks: Iterable[SystemBlock]) -> Fix[tuple[SystemBlock, ...]]:
         """The system prompt without what was never meant for the model."""
@@ -58,6 +63,27 @@ class RuleBook(msgspec.Struct, frozen=True):
             if now is not None:
                 kept.append(now)
         return Fix(tuple(kept), tuple(edits), tuple(metadata))
+
+    def head(self, head: Head, seen: Head | None) -> HeadFix:
+        """System and tools without what would part them from the head that the conversation sent last."""
+        edits: list[Edit] = []
+        notices: list[Notice] = []
+        for rule in self.rules:
+            if rule.head is not None:
+                fix = rule.head(head, seen)
+                head = fix.head
+                edits += fix.edits
+                notices += fix.notices
+        return HeadFix(head, tuple(edits), tuple(notices))
+
+    def options(self, options: Options, seen: Options | None) -> Fix[Options]:
+        """What is asked for besides the words, as the conversation asks for it."""
+        return _all(options, [_with(rule.options, seen) for rule in self.rules if rule.options])
+
+    @property
+    def keeps(self) -> dict[ChangeKind, str]:
+        """The kinds of change in an old turn that are undone, each with the rule that says so."""
+        return {kind: rule.code for rule in self.rules for kind in rule.keeps}
 
     def tools(self, tools: tuple[Tool, ...], seen: FirstSeen) -> Fix[tuple[Tool, ...]]:
         """The tools as the conversation first saw them."""

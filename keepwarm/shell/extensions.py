@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import Edit
 from keepwarm.errors import ConfigError
-from keepwarm.rules.api import PLACES, Fix, Rule, Safety
+from keepwarm.rules.api import PLACES, Fix, HeadFix, Rule, Safety
 from keepwarm.rules.codes import CODES
 
 log = logging.getLogger("keepwarm")
@@ -131,18 +131,20 @@ def _guarded(code: str, place: str, function: Callable[..., Any]) -> Callable[..
                 log.exception("the rule %s failed in its %s function and changed nothing", code, place)
             else:
                 log.debug("the rule %s failed in its %s function for the %d. time", code, place, failures)
-            return Fix(value)
+            return HeadFix(value) if place == "head" else Fix(value)
 
     return run
 
 
 def _checked(fix: Any, value: Any, code: str, place: str) -> Any:
     """`fix`, when it is what a rule may give back for `value`. Raises TypeError."""
-    if not isinstance(fix, Fix):
-        raise TypeError(f"a {place} function gives back a Fix, not a {type(fix).__name__}")
-    if not (type(fix.value) is type(value) or (place == "system" and fix.value is None)):
-        raise TypeError(f"a {place} function gives back a {type(value).__name__}, not a {type(fix.value).__name__}")
-    if isinstance(value, tuple) and {type(part) for part in fix.value} - {type(part) for part in value}:
+    wanted = HeadFix if place == "head" else Fix
+    if not isinstance(fix, wanted):
+        raise TypeError(f"a {place} function gives back a {wanted.__name__}, not a {type(fix).__name__}")
+    given = fix.head if isinstance(fix, HeadFix) else fix.value
+    if not (type(given) is type(value) or (place == "system" and given is None)):
+        raise TypeError(f"a {place} function gives back a {type(value).__name__}, not a {type(given).__name__}")
+    if isinstance(value, tuple) and {type(part) for part in given} - {type(part) for part in value}:
         raise TypeError(f"a {place} function gives back the same kind of things that it got")
     for edit in fix.edits:
         if type(edit) is not Edit or edit.code != code:
