@@ -47,7 +47,7 @@ class RuleSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Rules that are applied whatever their level, and those that are off unless they are asked for."""
     hold_tools: bool | None = None
     """Whether a tool that comes in the middle of a conversation is held back until the prompt's head changes
-    anyway (ORD002). Unset: what a more general table says, and `false` in the end."""
+    anyway (by ORD002, so from level `order` on). Unset: what a more general table says, and `false` in the end."""
 
 
 class UpstreamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

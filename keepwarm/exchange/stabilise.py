@@ -76,6 +76,8 @@ class Stabiliser:
         turns = maker.run(heading.notices)
         steps = turns.trail.steps
         before, shared = lineage.predecessor(turns.keys)
+        if heading.holds and self._breaks(parsed.options, heading, lineage.head, steps[-1].loads, before, shared):
+            heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
         head = self._head(parsed, heading, lineage.head, steps[-1].loads)
         if before is None and len(turns.keys) > 1:
             before, shared = self._journal.elsewhere(key, turns.keys, head.wires)
@@ -108,22 +110,45 @@ class Stabiliser:
         )
 
     def _heading(
-        self, parsed: Parsed, system: tuple[SystemBlock, ...], old: HeadState | None, *, can_tell: bool
+        self,
+        parsed: Parsed,
+        system: tuple[SystemBlock, ...],
+        old: HeadState | None,
+        *,
+        can_tell: bool,
+        hold: bool = True,
     ) -> _Heading:
         """System and tools after the rules. Read and fixed anew only when the client's are other than last time."""
         asked = digest.of_text(*[block.text for block in system])
         wires = tuple(map(digest.wire, parsed.tools_raw))
-        if old is not None and old.asked == asked and old.wires[:-1] == wires:
+        if hold and old is not None and old.asked == asked and old.wires[:-1] == wires:
             return _Heading(old.head, old.notes, old.notices, wires, asked)
         tools = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
         fix = HeadFix(Head(system, tools))
         if can_tell:
             fix = self._rules.head(fix.head, old.head if old is not None else None)
         seen = () if old is None else old.head.tools
-        known = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen))
+        hold = hold and self._rules.hold_tools and old is not None and _says(fix.head) == _says(old.head)
+        known = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen), hold)
         ordered = self._rules.tools(fix.head.tools, known)
         notes = tuple(map(self._rules.note, (*fix.edits, *ordered.edits)))
         return _Heading(Head(fix.head.system, ordered.value), notes, fix.notices, wires, asked, tools)
+
+    def _breaks(
+        self,
+        options: Options,
+        heading: _Heading,
+        old: HeadState | None,
+        loaded: tuple[str, ...],
+        before: Sent | None,
+        shared: int,
+    ) -> bool:
+        """Whether the prefix is lost whatever tools are held back, or the client insists on one of them."""
+        if old is None or before is None or not shared or before.options.model != options.model:
+            return True
+        choice = options.tool_choice or ""
+        insists = choice.startswith("tool:") and choice not in {f"tool:{tool.name}" for tool in heading.head.tools}
+        return insists or old.wires[-1] != digest.of_text(*loaded)
 
     def _head(self, parsed: Parsed, heading: _Heading, old: HeadState | None, loaded: tuple[str, ...]) -> HeadState:
         """The head's upstream text; made again only when it is another."""
@@ -165,6 +190,17 @@ class _Heading(msgspec.Struct, frozen=True):
     tools: tuple[Tool, ...] | None = None
     """The client's tools; None where they are as they were and were not read."""
 
+    @property
+    def holds(self) -> bool:
+        """Whether a tool is held back."""
+        return any(note.code == "ORD002" for note in self.notes)
+
+
+def _says(head: Head) -> list[str]:
+    return [block.text for block in head.system]
+
 
 def _head_key(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> bytes:
-    return digest.of_all((*map(digest.of_system, system), b"/", *map(digest.of_tool, tools)))
+    """Of all that a template prints; of schemas the bytes, as it prints those."""
+    schemas = (digest.wire(tool.schema) for tool in tools)
+    return digest.of_all((*map(digest.of_system, system), b"/", *map(digest.of_tool, tools), *schemas))

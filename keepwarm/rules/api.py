@@ -87,6 +87,9 @@ class FirstSeen(msgspec.Struct, frozen=True):
     """The tools of a conversation as it first showed them: (name, identity digest, tool) in order."""
 
     tools: tuple[tuple[str, bytes, Tool], ...] = ()
+    hold: bool = False
+    """Whether a tool that is not among them is to be held back: the user asks for it, and nothing else in the head
+    changes."""
 
 
 class Rule(msgspec.Struct, frozen=True):

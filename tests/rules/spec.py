@@ -2,6 +2,7 @@
 
 A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced blocks that is played from the top:
 
+    settings           keepwarm.toml, for the requests behind it
     request            a whole request body, run through the stabiliser with this one rule in force
     request anthropic  the same towards one dialect (llamacpp, chat, anthropic); llamacpp where none is named
     answer             what the server generated for the request before: {"text":, "thinking":, "calls": [...]}
@@ -18,11 +19,14 @@ A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced 
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
+from keepwarm.config import Config
 from keepwarm.core.answer import Answer, Call
 from keepwarm.core.events import Usage
 from keepwarm.exchange.stabilise import Stabiliser, Stable
@@ -88,6 +92,7 @@ class Player:
     def play(self, section: Section) -> None:
         """Every step in order."""
         steps = {
+            "settings": self._settings,
             "request": self._request,
             "answer": self._answer,
             "findings": self._findings,
@@ -105,6 +110,10 @@ class Player:
     def _latest(self) -> Stable:
         assert self._stable is not None, "no request yet"
         return self._stable
+
+    def _settings(self, step: Step) -> None:
+        book = msgspec.convert(tomllib.loads(step.text), Config).shelf().book("")
+        self._rules = structs.replace(book, rules=(CODES[self._code],))
 
     def _request(self, step: Step) -> None:
         self._dialect = dialect(Traits(step.word or "llamacpp"))
