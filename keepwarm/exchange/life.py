@@ -18,7 +18,7 @@ from keepwarm.core.events import Failed
 from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import Close, Command, Event, Reply, Write
-from keepwarm.exchange.keeper import Call, Keeper
+from keepwarm.exchange.keeper import Call, Keeper, Terms
 from keepwarm.exchange.relay import Gone, Passage
 from keepwarm.exchange.stabilise import Stabiliser
 from keepwarm.exchange.story import Story
@@ -36,7 +36,7 @@ class Life:
     """One request."""
 
     def __init__(self, call: Call, keeper: Keeper, front: Front) -> None:
-        self.story = Story(call, front.name, keeper.dialect.name)
+        self.story = Story(call, front.name, keeper.kind)
         self._keeper = keeper
         self._front = front
         self._slot: int | None = None
@@ -63,15 +63,17 @@ class Life:
         story, keeper = self.story, self._keeper
         parsed = story.parsed = self._front.parse(story.call.body)
         who = story.who = self._front.identity(story.call.headers, parsed)
-        journal = keeper.journal
-        rules = story.rules = keeper.books.book(who.client)
-        stable = Stabiliser(journal, rules, keeper.dialect, self._front).run(parsed, who.session, who.agent)
+        journal, terms = keeper.journal, keeper.terms(self._front.name)
+        rules = story.rules = terms.books.book(who.client)
+        stable = Stabiliser(journal, rules, terms.dialect, self._front).run(parsed, who.session, who.agent)
+        if terms.manner.observe:
+            stable = replace(stable, metadata=terms.lifting.book(who.client).system(parsed.system).metadata)
         story.stable = stable
         story.kind = self._kind(dict(stable.metadata))
         head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)
         choice = self._sit()
-        outgoing = self._outgoing()
-        passage = Passage(story, keeper.dialect, self._front, silent=keeper.manner.observe)
+        outgoing = self._outgoing(terms)
+        passage = Passage(story, terms.dialect, self._front, silent=terms.manner.observe)
         if choice.slot is not None:
             yield from passage.take_slot(choice.slot)
             yield from self._hand_over(choice, outgoing, passage)
@@ -116,21 +118,17 @@ class Life:
         story = self.story
         assert story.stable is not None
         guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
-        if story.rules.has("SEA001"):
-            choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0)
-        else:
-            choice = Choice(None, "the server chose: SEA001 is switched off", "none", self._keeper.table)
+        choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0, story.who.client)
         self._slot = choice.slot
         story.seat = Seat(choice.slot, choice.reason)
         return choice
 
-    def _outgoing(self) -> Outgoing:
-        story, dialect = self.story, self._keeper.dialect
+    def _outgoing(self, terms: Terms) -> Outgoing:
+        story, dialect = self.story, terms.dialect
         assert story.stable is not None
         draft = story.stable.draft
         metadata = story.stable.metadata
-        if self._keeper.manner.observe:
-            draft = replace(draft, system=b"", tools=b"", chunks=(b"",) * len(draft.chunks))
+        if terms.manner.observe:
             metadata = ()
         headers = pass_on.onward(story.call.headers, metadata, same_protocol=dialect.same_protocol)
         outgoing = dialect.request(replace(draft, slot=self._slot, headers=headers))

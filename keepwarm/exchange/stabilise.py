@@ -66,10 +66,13 @@ class Stabiliser:
         note = self._rules.note
         system = self._rules.system(parsed.system)
         shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
-        # What stands for one kind of server says nothing to another that may answer at the same address later.
-        key = GroupKey(session, agent, digest.chain(shape, self._dialect.name.encode()))
+        # What stands for one kind of server says nothing to another that may answer at the same address later, and
+        # what stands for clients of one protocol nothing to those of another.
+        spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
+        key = GroupKey(session, agent, digest.chain(shape, spoken.encode()), self._front.name)
+        group = self._journal.group(key)
         maker = TurnMaker(
-            self._journal, self._rules, self._dialect, self._front, self._journal.group(key), parsed.messages_raw
+            self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw, parsed.leading
         )
         lineage = maker.lineage
         heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
@@ -98,12 +101,13 @@ class Stabiliser:
                 tuple([step.turn.chunk for step in steps]),
                 tuple(pairwise([0, *[step.end for step in steps]])),
                 lengths=parsed.messages_raw.lengths(),
+                leading=parsed.leading,
             ),
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
             metadata=system.metadata,
             before=before,
             shared=shared,
-            differences=differences(before, Now(options.value, head, turns.trail, shared, self._front)),
+            differences=differences(before, Now(options.value, head, turns.trail, self._front, parsed.leading)),
             options=options.value,
             size=size + steps[-1].size,
             kept=size + turns.trail.size(shared),

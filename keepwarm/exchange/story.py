@@ -48,7 +48,7 @@ class Story:
     def record(self, keeper: Keeper) -> tuple[Record, Recording | None]:
         """The record, with the texts when they are asked for."""
         stable, parsed = self.stable, self.parsed
-        edited = stable is not None and not keeper.manner.observe
+        edited = stable is not None and not keeper.terms(self.front).manner.observe
         record = Record(
             id=self.call.id,
             at=self.call.at,

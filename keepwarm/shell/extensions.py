@@ -141,7 +141,7 @@ def _checked(fix: Any, value: Any, code: str, place: str) -> Any:
     wanted = HeadFix if place == "head" else Fix
     if not isinstance(fix, wanted):
         raise TypeError(f"a {place} function gives back a {wanted.__name__}, not a {type(fix).__name__}")
-    given = fix.head if isinstance(fix, HeadFix) else fix.value
+    given: Any = fix.head if isinstance(fix, HeadFix) else fix.value
     if not (type(given) is type(value) or (place == "system" and given is None)):
         raise TypeError(f"a {place} function gives back a {type(value).__name__}, not a {type(given).__name__}")
     if isinstance(value, tuple) and {type(part) for part in given} - {type(part) for part in value}:
