@@ -24,7 +24,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from keepwarm.errors import ConfigError
+from keepwarm.exchange.routing import Ways
 from keepwarm.rules.api import Rule, Safety
+from keepwarm.rules.sea002 import HEADERS as AFFINITY_HEADERS
 from keepwarm.rules.shelf import Shelf, Table
 
 DEFAULT_PORT = 8787
@@ -65,6 +67,11 @@ class UpstreamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether prompts may be rewritten. Unset: yes, but never towards Anthropic itself, Bedrock or Vertex."""
     slots: bool = True
     """Whether conversations get slots of their own where the server has them."""
+    cache_key: bool | None = None
+    """Whether a key that names the conversation is sent when the client sends none (KEY002). Unset: where the server is
+    known to route by it. `true`: as `prompt_cache_key`, whatever the server is."""
+    affinity_headers: tuple[str, ...] = AFFINITY_HEADERS
+    """Headers that name the conversation to a balancer in front of the servers (SEA002)."""
     rules: RuleSettings = RuleSettings()
     """Which rules are applied towards it."""
 
@@ -107,6 +114,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether what was sent stands. `false` translates only: for comparison."""
     max_body: int = 64 * 1024 * 1024
     """Bytes that a request may have."""
+
+    def ways(self) -> Ways:
+        """How requests find the machine that holds their conversation."""
+        to = self.upstream
+        return Ways(urlsplit(to.url).hostname or "", to.model, to.cache_key, to.affinity_headers)
 
     def shelf(self, others: Iterable[Rule] = ()) -> Shelf:
         """The rule books for every client. Raises ConfigError for a code that no rule has.
@@ -188,6 +200,11 @@ def check(config: Config) -> Config:
     url, kind = config.upstream.url, config.upstream.kind
     if url and not _is_address(url):
         raise ConfigError(f"the upstream {url!r} is not an address: write it as http://127.0.0.1:8080")
+    for header in config.upstream.affinity_headers:
+        if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", header):
+            raise ConfigError(
+                f"{header!r} in upstream.affinity_headers is no name of a header: use one as X-Session-Id"
+            )
     kinds = _type_of(UpstreamSettings, "kind")
     if kind not in get_args(kinds):  # the command line's word: a file's is read with its type
         raise ConfigError(f"there is no upstream kind {kind!r}: use one of {_words(kinds)}")

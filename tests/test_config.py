@@ -9,6 +9,7 @@ import pytest
 
 from keepwarm.config import Config, RuleSettings, UpstreamSettings, check, default_ledger, is_loopback, load, override
 from keepwarm.errors import ConfigError
+from keepwarm.exchange.routing import Ways
 from keepwarm.rules.api import Safety
 from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import rule_book
@@ -96,6 +97,12 @@ def test_a_rule_that_there_is_not_is_named_with_its_table(tmp_path: Path, text: 
         load(written(tmp_path, text)).shelf()
 
 
+def test_the_way_to_a_server_is_told_by_its_address_and_the_settings() -> None:
+    ways = UpstreamSettings(url="https://api.openai.com/v1", model="m", cache_key=False, affinity_headers=("x-a",))
+    assert Config(upstream=ways).ways() == Ways("api.openai.com", "m", False, ("x-a",))
+    assert Config().ways() == Ways("", "", None, ("x-session-id", "x-session-affinity", "x-smg-routing-key"))
+
+
 def test_the_file_of_this_folder_is_read_and_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert load(None) == Config()
@@ -176,6 +183,7 @@ def test_what_is_given_wins_and_what_is_not_given_stays() -> None:
         ({"upstream__url": "http://"}, "write it as"),
         ({"upstream__url": "http://[::1"}, "write it as"),
         ({"upstream__url": "http://host:port"}, "write it as"),
+        ({"upstream__affinity_headers": ("X-Ok", "x y")}, "'x y' in upstream.affinity_headers is no name of a header"),
         ({"upstream__kind": "vllm"}, "there is no upstream kind 'vllm': use one of llamacpp, anthropic, chat"),
         ({"engine_slots": 0}, "engine_slots is 0: use 1 or more"),
         ({"engine_context": -1}, "engine_context is -1: use 0 or more"),

@@ -8,6 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from keepwarm.errors import ClientError
+from keepwarm.exchange.routing import Ways
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Books
 from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, seats
@@ -39,6 +40,8 @@ class Manner(msgspec.Struct, frozen=True):
     """True: prompt texts go into the ledger."""
     seats: bool = True
     """False: the server chooses its slots."""
+    ways: Ways = Ways()
+    """How requests find the machine that holds their conversation."""
 
 
 class Terms(msgspec.Struct, frozen=True):

@@ -20,6 +20,7 @@ from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import Close, Command, Event, Reply, Write
 from keepwarm.exchange.keeper import Call, Keeper, Terms
 from keepwarm.exchange.relay import Gone, Passage
+from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser
 from keepwarm.exchange.story import Story
 from keepwarm.ledger.records import Record, Recording, Seat
@@ -96,6 +97,7 @@ class Life:
                     usage.output_tokens,
                     answer,
                     stable.trail,
+                    story.replica,
                 ),
             )
 
@@ -131,7 +133,10 @@ class Life:
         if terms.manner.observe:
             metadata = ()
         headers = pass_on.onward(story.call.headers, metadata, same_protocol=dialect.same_protocol)
-        outgoing = dialect.request(replace(draft, slot=self._slot, headers=headers))
+        asker = Asker(draft.options.model, story.who.session, story.who.agent, story.stable.lineage.id)
+        route, edits = find_way(terms.manner.ways, story.rules, asker, headers)
+        story.notes += map(story.rules.note, edits)
+        outgoing = dialect.request(replace(draft, slot=self._slot, headers=route.headers, members=route.members))
         if dialect.same_protocol and story.call.query:
             return replace(outgoing, path=f"{outgoing.path}?{story.call.query}")
         return outgoing

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from keepwarm.core import digest
 from keepwarm.core.events import Usage
+from keepwarm.core.prompt import EditNote
 from keepwarm.exchange.keeper import Call, Keeper
 from keepwarm.exchange.stabilise import Stable
 from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
@@ -28,6 +31,10 @@ class Story:
         self.stable: Stable | None = None
         self.seat: Seat | None = None
         self.moved = ""
+        self.replica = ""
+        """The machine that answered, where its headers name one."""
+        self.notes: list[EditNote] = []
+        """What was changed besides the words."""
         self.status = 0
         self.ending: Ending = "done"
         self.error = ""
@@ -66,11 +73,11 @@ class Story:
             status=self.status,
             ending=self.ending,
             error=self.error,
-            edits=stable.notes if stable and edited else (),
+            edits=(*stable.notes, *self.notes) if stable and edited else (),
             metadata=stable.metadata if stable else (),
             usage=self.usage,
             verdict=self._verdict(),
-            seat=self.seat,
+            seat=self.seat if self.seat is None else replace(self.seat, replica=self.replica),
             received_bytes=len(self.call.body),
             sent_bytes=self.sent_bytes,
             answered_bytes=self.answered_bytes,
@@ -86,7 +93,12 @@ class Story:
         if stable is None or self.ending == "failed":
             return None
         suspects = tuple(Suspect(one, self.rules.causes(one)) for one in stable.differences)
-        return judge(self.usage, self._before(stable), suspects, Scene(self.moved))
+        return judge(self.usage, self._before(stable), suspects, Scene(self.moved, self._other_replica(stable)))
+
+    def _other_replica(self, stable: Stable) -> str:
+        """How another machine answered than the request before; "" when the same did, or nothing tells."""
+        before = stable.before.replica if stable.before is not None else ""
+        return f"{self.replica}, after {before}" if self.replica and before not in ("", self.replica) else ""
 
     def _before(self, stable: Stable) -> Predecessor | None:
         """The request that this one goes on from."""

@@ -4,14 +4,17 @@ A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced 
 
     settings           keepwarm.toml, for the requests behind it
     request            a whole request body, run through the stabiliser with this one rule in force
-    request anthropic  the same towards one dialect (llamacpp, chat, anthropic); llamacpp where none is named
+    request anthropic  the same towards one dialect (llamacpp, chat, anthropic); llamacpp where none is named; behind it
+                       may stand the server's host name, and "session" with the session's name
     answer             what the server generated for the request before: {"text":, "thinking":, "calls": [...]}
     interrupted        what it had generated when the client hung up
     findings           the edits of the latest request, a line each: "CODE pointer: note"; empty for none
     metadata           what was lifted out of the prompt, a line each: "name=value"
     causes             the codes that explain where the latest request parts from the one before; empty for none
+    headers            what goes upstream besides the client's headers, a line each: "name: value"
     sent               what goes upstream: towards a chat server the members named in it (as JSON values), towards
                        a Messages server the whole body, byte for byte
+    replicas           what an answer's headers say of who answered, a line each: "name: value -> replica"
     seats N            conversations that come to a server with N slots, a line each:
                        "kind lineage session -> slot: reason", or "lineage leaves"
     verdicts           what a server reported, a line each: "had N, now N with N cached -> outcome blame CODES";
@@ -31,10 +34,14 @@ from msgspec import structs
 from keepwarm.config import Config
 from keepwarm.core.answer import Answer, Call
 from keepwarm.core.events import Usage
+from keepwarm.core.prompt import Edit
+from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser, Stable
 from keepwarm.ledger.verdict import Predecessor, judge
 from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook
+from keepwarm.rules.key002 import Route
+from keepwarm.rules.sea002 import replica_of
 from keepwarm.session.affinity import Guest, choose, leave, seats
 from keepwarm.session.journal import Journal
 from keepwarm.session.lineage import Sent
@@ -44,7 +51,7 @@ from keepwarm.wire.fronts import FRONTS
 
 SPECS = Path(__file__).parent / "specs"
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_EXPECTING = ("findings", "metadata", "causes", "sent", "seats", "verdicts")
+_EXPECTING = ("findings", "metadata", "causes", "sent", "headers", "replicas", "seats", "verdicts")
 _GUEST = re.compile(r"(?P<kind>\w+) (?P<lineage>\w+) (?P<session>\w+) -> (?P<slot>\d+): (?P<reason>.+)")
 _REPORT = re.compile(
     r"had (?P<had>\d+)(?:\+(?P<answer>\d+))?, now (?P<now>\d+) with (?P<cached>\d+) cached -> (?P<verdict>.+)"
@@ -90,7 +97,10 @@ class Player:
         self._journal = Journal()
         self._front = FRONTS["anthropic"]
         self._dialect: Dialect = dialect(Traits("llamacpp"))
+        self._config = Config()
         self._stable: Stable | None = None
+        self._route = Route()
+        self._added: tuple[Edit, ...] = ()
         self._count = 0
 
     def play(self, section: Section) -> None:
@@ -104,6 +114,8 @@ class Player:
             "metadata": self._metadata,
             "causes": self._causes,
             "sent": self._sent,
+            "headers": self._headers,
+            "replicas": _replicas,
             "seats": _seats,
             "verdicts": _verdicts,
         }
@@ -117,19 +129,27 @@ class Player:
         return self._stable
 
     def _settings(self, step: Step) -> None:
-        book = msgspec.convert(tomllib.loads(step.text), Config).shelf().book("")
+        self._config = msgspec.convert(tomllib.loads(step.text), Config)
+        book = self._config.shelf().book("")
         self._rules = structs.replace(book, rules=(CODES[self._code],))
 
     def _request(self, step: Step) -> None:
-        self._dialect = dialect(Traits(step.word or "llamacpp"))
+        word, _, session = step.word.partition(" session ")
+        kind, _, host = word.partition(" ")
+        self._dialect = dialect(Traits(kind or "llamacpp"))
         parsed = self._front.parse(step.text.encode())
-        stable = Stabiliser(self._journal, self._rules, self._dialect, self._front).run(parsed, "session", "")
+        stable = Stabiliser(self._journal, self._rules, self._dialect, self._front).run(
+            parsed, session or "session", ""
+        )
         group = self._journal.group(stable.group)
         head = self._journal.stand(group, stable.lineage, stable.standing, stable.head)
         self._count += 1
         self._journal.sent(
             stable.lineage, Sent(str(self._count), stable.keys, head, stable.options, stable.size, trail=stable.trail)
         )
+        asker = Asker(stable.options.model, session, "", stable.lineage.id)
+        ways = structs.replace(self._config.ways(), host=host)
+        self._route, self._added = find_way(ways, self._rules, asker, ())
         self._stable = stable
 
     def _answer(self, step: Step) -> None:
@@ -145,6 +165,7 @@ class Player:
 
     def _findings(self, step: Step) -> None:
         notes = [f"{note.code} {note.path}: {note.note}" for note in self._latest.notes if not note.standing]
+        notes += [f"{edit.code} {edit.path}: {edit.note}" for edit in self._added]
         _expect(notes, step.text.splitlines())
 
     def _metadata(self, step: Step) -> None:
@@ -155,13 +176,23 @@ class Player:
         _expect(list(dict.fromkeys(codes)), step.text.split())
 
     def _sent(self, step: Step) -> None:
-        body = self._dialect.request(self._latest.draft).body
+        body = self._dialect.request(structs.replace(self._latest.draft, members=self._route.members)).body
         if self._dialect.same_protocol:
             _expect(body.decode(), step.text)
             return
         said: dict[str, Any] = msgspec.json.decode(body)
         wanted: dict[str, Any] = msgspec.json.decode(step.text)
         _expect({name: said.get(name) for name in wanted}, wanted)
+
+    def _headers(self, step: Step) -> None:
+        _expect([f"{name}: {value}" for name, value in self._route.headers], step.text.splitlines())
+
+
+def _replicas(step: Step) -> None:
+    for line in step.text.splitlines():
+        header, _, replica = line.partition(" -> ")
+        name, _, value = header.partition(": ")
+        _expect(replica_of({name: value}) or "nobody", replica.strip())
 
 
 def _expect(found: object, wanted: object) -> None:
