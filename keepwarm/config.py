@@ -26,6 +26,7 @@ import msgspec
 from keepwarm.errors import ConfigError
 from keepwarm.exchange.routing import Ways
 from keepwarm.rules.api import Rule, Safety
+from keepwarm.rules.mrk003 import reads_marks
 from keepwarm.rules.sea002 import HEADERS as AFFINITY_HEADERS
 from keepwarm.rules.shelf import Shelf, Table
 
@@ -70,6 +71,9 @@ class UpstreamSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache_key: bool | None = None
     """Whether a key that names the conversation is sent when the client sends none (KEY002). Unset: where the server is
     known to route by it. `true`: as `prompt_cache_key`, whatever the server is."""
+    markers: bool | None = None
+    """Whether it keeps what cache markers (`cache_control`) say, and nothing else (MRK003). Unset: for Anthropic,
+    Bedrock, Vertex and OpenRouter."""
     affinity_headers: tuple[str, ...] = AFFINITY_HEADERS
     """Headers that name the conversation to a balancer in front of the servers (SEA002)."""
     rules: RuleSettings = RuleSettings()
@@ -119,6 +123,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """How requests find the machine that holds their conversation."""
         to = self.upstream
         return Ways(urlsplit(to.url).hostname or "", to.model, to.cache_key, to.affinity_headers)
+
+    def marks(self) -> bool:
+        """Whether the server keeps only what carries a cache marker."""
+        return reads_marks(urlsplit(self.upstream.url).hostname or "", self.upstream.markers)
 
     def shelf(self, others: Iterable[Rule] = ()) -> Shelf:
         """The rule books for every client. Raises ConfigError for a code that no rule has.

@@ -40,6 +40,8 @@ class Manner(msgspec.Struct, frozen=True):
     """True: prompt texts go into the ledger."""
     seats: bool = True
     """False: the server chooses its slots."""
+    marks: bool = False
+    """True: the server keeps only what carries a cache marker."""
     ways: Ways = Ways()
     """How requests find the machine that holds their conversation."""
 

@@ -19,6 +19,7 @@ from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import Close, Command, Event, Reply, Write
 from keepwarm.exchange.keeper import Call, Keeper, Terms
+from keepwarm.exchange.marking import mark
 from keepwarm.exchange.relay import Gone, Passage
 from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser
@@ -137,6 +138,11 @@ class Life:
         route, edits = find_way(terms.manner.ways, story.rules, asker, headers)
         story.notes += map(story.rules.note, edits)
         outgoing = dialect.request(replace(draft, slot=self._slot, headers=route.headers, members=route.members))
+        if terms.manner.marks and dialect.protocol == "anthropic":
+            body, edits = mark(outgoing.body, story.rules, asker.model)
+            outgoing = replace(outgoing, body=body)
+            story.marked = body
+            story.notes += map(story.rules.note, edits)
         if dialect.same_protocol and story.call.query:
             return replace(outgoing, path=f"{outgoing.path}?{story.call.query}")
         return outgoing

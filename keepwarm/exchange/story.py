@@ -8,6 +8,7 @@ from keepwarm.core import digest
 from keepwarm.core.events import Usage
 from keepwarm.core.prompt import EditNote
 from keepwarm.exchange.keeper import Call, Keeper
+from keepwarm.exchange.marking import faults
 from keepwarm.exchange.stabilise import Stable
 from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
 from keepwarm.ledger.verdict import Predecessor, Scene, Suspect, judge
@@ -33,6 +34,8 @@ class Story:
         self.moved = ""
         self.replica = ""
         """The machine that answered, where its headers name one."""
+        self.marked: bytes | None = None
+        """What was sent to a server that keeps only what is marked."""
         self.notes: list[EditNote] = []
         """What was changed besides the words."""
         self.status = 0
@@ -93,7 +96,15 @@ class Story:
         if stable is None or self.ending == "failed":
             return None
         suspects = tuple(Suspect(one, self.rules.causes(one)) for one in stable.differences)
-        return judge(self.usage, self._before(stable), suspects, Scene(self.moved, self._other_replica(stable)))
+        return judge(self.usage, self._before(stable), suspects, self._scene(stable))
+
+    def _scene(self, stable: Stable) -> Scene:
+        """What is known of the server besides its counts, and of the markers that it was sent."""
+        marks: tuple[str, ...] = ()
+        if self.marked is not None and stable.before is not None:
+            changed = (difference.path for difference in stable.differences)
+            marks = faults(self.call.body, self.marked, self.rules, stable.options.model, changed)
+        return Scene(self.moved, self._other_replica(stable), marks=marks)
 
     def _other_replica(self, stable: Stable) -> str:
         """How another machine answered than the request before; "" when the same did, or nothing tells."""

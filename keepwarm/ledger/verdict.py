@@ -63,6 +63,8 @@ class Scene(msgspec.Struct, frozen=True):
     """System messages went upstream among the others, where a server may move them to the head."""
     block: int = 1
     """Tokens that the server caches together."""
+    marks: tuple[str, ...] = ()
+    """What is wrong with the cache markers, by rule, for a server that keeps only what is marked."""
 
 
 NOTHING_KNOWN: Final = Scene()
@@ -185,6 +187,9 @@ class _Case:
             words = f"The prompt was kept but another replica answered: {scene.replica}."
         elif scene.restarted:
             mine, words = ("SRV004",), f"{kept}: it was started anew, or has loaded its model again."
+        elif scene.marks:
+            blame, mine = "client", () if costly else scene.marks
+            words = f"{kept}: the cache markers are not where they would keep it."
         elif not costly and actual >= self._tokens - self._slack:
             mine = ("HIS008",)
             words = (
@@ -214,6 +219,7 @@ class _Case:
     ) -> Verdict:
         outcome: Outcome = "miss" if actual < 0.1 * self._had else "partial"
         lost = self._had - actual
+        causes = tuple(dict.fromkeys((*causes, *self._scene.marks)))
         return Verdict(outcome, blame, grade, expected, actual, lost, causes, place, words, had=self._had)
 
     def _costly(self, actual: int) -> tuple[Suspect, ...]:

@@ -10,6 +10,8 @@ A rule has a function for each place it has something to say about and None for 
              taken, so what it drops can never part two prompts; its result depends on the message alone
     turn     a whole turn, new to the conversation -> the turn as it goes upstream; may ask what the
              server generated (`Memory`)
+    marks    the cache markers of a request, for providers that keep only what is marked
+    misplaced  those markers as the caller set them -> True when this is why they lose the cache
     options  what a request asks for besides its words, and what its conversation asked for last
     keeps    kinds of change in an old turn (`core.sketch.ChangeKind`) that are not the client's meaning: the turn then
              goes as the model has read it
@@ -29,11 +31,12 @@ import msgspec
 
 from keepwarm.core.answer import Answer
 from keepwarm.core.diff import Difference
+from keepwarm.core.marks import Row
 from keepwarm.core.prompt import Edit, Head, Message, Notice, Options, SystemBlock, Tool, Turn
 from keepwarm.core.sketch import ChangeKind
 
 V = TypeVar("V")
-PLACES: Final = ("system", "head", "tools", "message", "turn", "options")
+PLACES: Final = ("system", "head", "tools", "message", "turn", "options", "marks")
 """The functions of a rule that change something."""
 
 
@@ -108,6 +111,8 @@ class Rule(msgspec.Struct, frozen=True):
     message: Callable[[Message], Fix[Message]] | None = None
     turn: Callable[[Turn, Memory], Fix[Turn]] | None = None
     options: Callable[[Options, Options | None], Fix[Options]] | None = None
+    marks: Callable[[Row], Fix[Row]] | None = None
+    misplaced: Callable[[Row], bool] | None = None
     keeps: tuple[ChangeKind, ...] = ()
     names: Callable[[Difference], bool] | None = None
     beside: str = ""

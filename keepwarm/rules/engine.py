@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from keepwarm.core.diff import Difference, common_prefix
+from keepwarm.core.marks import Row
 from keepwarm.core.prompt import Edit, EditNote, Head, Message, Notice, Options, SystemBlock, Tool, Turn
 from keepwarm.core.sketch import ChangeKind
 from keepwarm.errors import ConfigError
@@ -79,6 +80,14 @@ class RuleBook(msgspec.Struct, frozen=True):
     def options(self, options: Options, seen: Options | None) -> Fix[Options]:
         """What is asked for besides the words, as the conversation asks for it."""
         return _all(options, [_with(rule.options, seen) for rule in self.rules if rule.options])
+
+    def marks(self, row: Row) -> Fix[Row]:
+        """The cache markers of a request, where they belong."""
+        return _all(row, [rule.marks for rule in self.rules if rule.marks])
+
+    def misplaced(self, row: Row) -> tuple[str, ...]:
+        """The codes that say why markers, as they are, lose the cache; all rules are asked, on or off."""
+        return tuple(rule.code for rule in self.known if rule.misplaced is not None and rule.misplaced(row))
 
     @property
     def keeps(self) -> dict[ChangeKind, str]:

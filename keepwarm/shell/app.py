@@ -76,7 +76,9 @@ class Gateway:
         if self._keeper is None or traits != self._traits:
             config = self.config
             observe = config.upstream.rewrite is False or traits.first_party
-            manner = Manner(config.keep, observe, config.ledger.record, config.upstream.slots, config.ways())
+            manner = Manner(
+                config.keep, observe, config.ledger.record, config.upstream.slots, config.marks(), config.ways()
+            )
             rules = self.shelf if config.keep else RuleBook()
             self._traits = traits
             spoken = dialects(traits, config.upstream.model)

@@ -20,7 +20,6 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import Edit
 from keepwarm.errors import ConfigError
 from keepwarm.rules.api import PLACES, Fix, HeadFix, Rule, Safety
@@ -104,7 +103,7 @@ def _fault(rule: Any) -> str:
         return f"its safety {rule.safety!r} is no keepwarm.rules.api.Safety"
     if not isinstance(rule.page, str) or not rule.page.strip():
         return "it has no page: say in its docstring what it does, why, and when that is wrong"
-    wrong = [place for place in (*PLACES, "names") if not callable(getattr(rule, place) or print)]
+    wrong = [place for place in (*PLACES, "names", "misplaced") if not callable(getattr(rule, place) or print)]
     return f"its {wrong[0]} is no function" if wrong else ""
 
 
@@ -113,8 +112,9 @@ def guard(rule: Rule) -> Rule:
     guarded: dict[str, Any] = {
         place: _guarded(rule.code, place, function) for place in PLACES if (function := getattr(rule, place))
     }
-    if rule.names is not None:
-        guarded["names"] = _guarded_names(rule.code, rule.names)
+    for question in ("names", "misplaced"):
+        if (asked := getattr(rule, question)) is not None:
+            guarded[question] = _guarded_question(rule.code, asked)
     return replace(rule, **guarded)
 
 
@@ -152,10 +152,10 @@ def _checked(fix: Any, value: Any, code: str, place: str) -> Any:
     return fix
 
 
-def _guarded_names(code: str, names: Callable[[Difference], bool]) -> Callable[[Difference], bool]:
-    def run(difference: Difference) -> bool:
+def _guarded_question(code: str, question: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    def run(value: Any) -> bool:
         try:
-            return bool(names(difference))
+            return bool(question(value))
         except Exception:  # the log learns of it: the cause is then looked for without this rule
             log.exception("the rule %s failed when it was asked for a cause", code)
             return False

@@ -14,6 +14,7 @@ A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced 
     headers            what goes upstream besides the client's headers, a line each: "name: value"
     sent               what goes upstream: towards a chat server the members named in it (as JSON values), towards
                        a Messages server the whole body, byte for byte
+    markers            the codes that say what is wrong with the latest request's cache markers; empty for none
     replicas           what an answer's headers say of who answered, a line each: "name: value -> replica"
     seats N            conversations that come to a server with N slots, a line each:
                        "kind lineage session -> slot: reason", or "lineage leaves"
@@ -35,12 +36,14 @@ from keepwarm.config import Config
 from keepwarm.core.answer import Answer, Call
 from keepwarm.core.events import Usage
 from keepwarm.core.prompt import Edit
+from keepwarm.exchange.marking import faults, mark
 from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser, Stable
 from keepwarm.ledger.verdict import Predecessor, judge
 from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.key002 import Route
+from keepwarm.rules.mrk003 import reads_marks
 from keepwarm.rules.sea002 import replica_of
 from keepwarm.session.affinity import Guest, choose, leave, seats
 from keepwarm.session.journal import Journal
@@ -51,7 +54,7 @@ from keepwarm.wire.fronts import FRONTS
 
 SPECS = Path(__file__).parent / "specs"
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_EXPECTING = ("findings", "metadata", "causes", "sent", "headers", "replicas", "seats", "verdicts")
+_EXPECTING = ("findings", "metadata", "causes", "sent", "headers", "markers", "replicas", "seats", "verdicts")
 _GUEST = re.compile(r"(?P<kind>\w+) (?P<lineage>\w+) (?P<session>\w+) -> (?P<slot>\d+): (?P<reason>.+)")
 _REPORT = re.compile(
     r"had (?P<had>\d+)(?:\+(?P<answer>\d+))?, now (?P<now>\d+) with (?P<cached>\d+) cached -> (?P<verdict>.+)"
@@ -101,6 +104,7 @@ class Player:
         self._stable: Stable | None = None
         self._route = Route()
         self._added: tuple[Edit, ...] = ()
+        self._received = self._body = b""
         self._count = 0
 
     def play(self, section: Section) -> None:
@@ -115,6 +119,7 @@ class Player:
             "causes": self._causes,
             "sent": self._sent,
             "headers": self._headers,
+            "markers": self._markers,
             "replicas": _replicas,
             "seats": _seats,
             "verdicts": _verdicts,
@@ -150,6 +155,11 @@ class Player:
         asker = Asker(stable.options.model, session, "", stable.lineage.id)
         ways = structs.replace(self._config.ways(), host=host)
         self._route, self._added = find_way(ways, self._rules, asker, ())
+        draft = structs.replace(stable.draft, members=self._route.members)
+        self._received, self._body = parsed.body, self._dialect.request(draft).body
+        if reads_marks(host, self._config.upstream.markers):
+            self._body, edits = mark(self._body, self._rules, stable.options.model)
+            self._added += edits
         self._stable = stable
 
     def _answer(self, step: Step) -> None:
@@ -176,13 +186,18 @@ class Player:
         _expect(list(dict.fromkeys(codes)), step.text.split())
 
     def _sent(self, step: Step) -> None:
-        body = self._dialect.request(structs.replace(self._latest.draft, members=self._route.members)).body
+        body = self._body
         if self._dialect.same_protocol:
             _expect(body.decode(), step.text)
             return
         said: dict[str, Any] = msgspec.json.decode(body)
         wanted: dict[str, Any] = msgspec.json.decode(step.text)
         _expect({name: said.get(name) for name in wanted}, wanted)
+
+    def _markers(self, step: Step) -> None:
+        changed = (difference.path for difference in self._latest.differences)
+        model = self._latest.options.model
+        _expect(list(faults(self._received, self._body, self._rules, model, changed)), step.text.split())
 
     def _headers(self, step: Step) -> None:
         _expect([f"{name}: {value}" for name, value in self._route.headers], step.text.splitlines())
