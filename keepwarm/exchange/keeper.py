@@ -72,6 +72,7 @@ class Keeper:
         journal: Journal,
         manner: Manner,
         slots: int = 0,
+        context: int | None = None,
     ) -> None:
         self.kind = kind
         self.manner = manner
@@ -80,6 +81,9 @@ class Keeper:
         self._journal = journal
         self._seats = seats(slots if manner.seats and manner.keep else 0)
         self._last_in_slot: dict[int, str] = {}
+        self._latest = ""
+        self.context = context
+        """Tokens that one conversation can hold."""
 
     def terms(self, front: str) -> Terms:
         """How clients of a protocol are served. Raises ClientError where they cannot be."""
@@ -107,14 +111,22 @@ class Keeper:
         """Who sits where."""
         return self._seats
 
-    def sit(self, guest: Guest, returning: bool, client: str = "") -> tuple[Choice, str]:
-        """A seat for a request, and why its slot no longer holds its conversation ("" when it does)."""
-        if not self._books.book(client).has("SEA001"):
-            return Choice(None, "the server chooses: SEA001 is switched off", "none", self._seats), ""
-        choice = choose(self._seats, guest)
+    def sit(self, guest: Guest, returning: bool, *, observing: bool = False, client: str = "") -> tuple[Choice, str]:
+        """A seat for a request, and why its slot no longer holds its conversation ("" when it does).
+
+        observing  the very bytes go, so that no slot can be asked for
+        client     whose rules say whether slots are chosen
+        """
+        off = not self._books.book(client).has("SEA001")
+        choice = choose(SeatTable() if observing or off else self._seats, guest)
+        if observing or off:
+            reason = "the server chooses: SEA001 is switched off" if off else choice.reason
+            choice = replace(choice, table=self._seats, reason=reason)
         self._seats = choice.table
+        latest, self._latest = self._latest, guest.lineage
         if choice.slot is None:
-            return choice, ""
+            between = returning and latest not in ("", guest.lineage)
+            return choice, "another conversation was served in between" if between else ""
         last = self._last_in_slot.get(choice.slot)
         self._last_in_slot[choice.slot] = guest.lineage
         moved = ""

@@ -13,7 +13,7 @@ from msgspec import structs
 from keepwarm.core import digest
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import EditNote, Head, Notice, Options, SystemBlock, Tool
-from keepwarm.exchange.compare import Now, differences, head_size
+from keepwarm.exchange.compare import Now, differences, head_differences, head_size
 from keepwarm.exchange.turns import TurnMaker
 from keepwarm.rules.api import FirstSeen, HeadFix
 from keepwarm.rules.engine import RuleBook
@@ -48,6 +48,10 @@ class Stable(msgspec.Struct, frozen=True):
     """What is asked for, as it goes upstream."""
     size: int
     """Bytes of the head and of all turns."""
+    sibling: bool
+    """Whether `before` belongs to another conversation, of which this one could share the head."""
+    inline: str
+    """JSON pointer to the newest system message that goes upstream among the others; "" for none."""
     kept: int
     """Bytes of the head and of the shared turns."""
 
@@ -78,13 +82,17 @@ class Stabiliser:
         heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
         turns = maker.run(heading.notices)
         steps = turns.trail.steps
-        before, shared = lineage.predecessor(turns.keys)
-        if heading.holds and self._breaks(parsed.options, heading, lineage.head, steps[-1].loads, before, shared):
+        latest, shared = lineage.predecessor(turns.keys)
+        if heading.holds and self._breaks(parsed.options, heading, lineage.head, steps[-1].loads, latest, shared):
             heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
         head = self._head(parsed, heading, lineage.head, steps[-1].loads)
-        if before is None and len(turns.keys) > 1:
-            before, shared = self._journal.elsewhere(key, turns.keys, head.wires)
-        options = self._rules.options(parsed.options, before.options if before is not None else None)
+        last = lineage.requests[0].options if lineage.requests else None
+        options = self._rules.options(parsed.options, last)
+        now = Now(options.value, head, turns.trail, self._front, parsed.leading)
+        before, shared, parted = self._predecessor(key, lineage, turns.keys, now)
+        sibling = before is None and (before := self._journal.sibling(key)) is not None
+        if sibling and before is not None:
+            parted = head_differences(before, now, max(1, head_size(before.head)))
         size = head_size(head)
         return Stable(
             group=key,
@@ -107,11 +115,32 @@ class Stabiliser:
             metadata=system.metadata,
             before=before,
             shared=shared,
-            differences=differences(before, Now(options.value, head, turns.trail, self._front, parsed.leading)),
+            differences=parted,
             options=options.value,
             size=size + steps[-1].size,
+            sibling=sibling,
+            inline=turns.inline,
             kept=size + turns.trail.size(shared),
         )
+
+    def _predecessor(
+        self, key: GroupKey, lineage: Lineage, keys: tuple[bytes, ...], now: Now
+    ) -> tuple[Sent | None, int, tuple[Difference, ...]]:
+        """(the request that this one goes on from, the leading turns that both have, where the two part).
+
+        It is the latest of its conversation, unless that one says something else where an older one does not: then the
+        conversation has branches, and this request goes on from the one of which it repeats the most.
+        """
+        best, shared = lineage.predecessor(keys)
+        if best is None and len(keys) > 1:
+            best, shared = self._journal.elsewhere(key, keys, now.head.wires)
+        if best is None:
+            return None, 0, ()
+        latest = lineage.requests[0] if lineage.requests else best
+        parted = differences(latest, now)
+        if latest is not best and any(one.where == "turn" and one.kind == "content" for one in parted):
+            return best, shared, differences(best, now)
+        return latest, latest.shared(keys), parted
 
     def _heading(
         self,
@@ -205,6 +234,6 @@ def _says(head: Head) -> list[str]:
 
 
 def _head_key(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> bytes:
-    """Of all that a template prints; of schemas the bytes, as it prints those."""
-    schemas = (digest.wire(tool.schema) for tool in tools)
-    return digest.of_all((*map(digest.of_system, system), b"/", *map(digest.of_tool, tools), *schemas))
+    # A template prints the keys of a schema in the order in which they come.
+    shown = [digest.of_text(tool.name, tool.description) + tool.schema for tool in tools]
+    return digest.of_all((*map(digest.of_system, system), b"/", *shown))

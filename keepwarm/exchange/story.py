@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from keepwarm.core import digest
 from keepwarm.core.events import Usage
 from keepwarm.core.prompt import EditNote
+from keepwarm.exchange.compare import head_size
 from keepwarm.exchange.keeper import Call, Keeper
 from keepwarm.exchange.marking import faults
 from keepwarm.exchange.stabilise import Stable
@@ -38,6 +39,8 @@ class Story:
         """What was sent to a server that keeps only what is marked."""
         self.notes: list[EditNote] = []
         """What was changed besides the words."""
+        self.slotted = False
+        """Whether the server is one whose conversations take each other's slots."""
         self.status = 0
         self.ending: Ending = "done"
         self.error = ""
@@ -68,7 +71,7 @@ class Story:
             agent=self.who.agent,
             kind=self.kind,
             lineage=stable.lineage.id if stable else "",
-            parent=stable.before.record if stable and stable.before else "",
+            parent=stable.before.record if stable and stable.before and not stable.sibling else "",
             turn=stable.lineage.count if stable else 0,
             upstream=self.upstream,
             model=parsed.options.model if parsed else "",
@@ -79,7 +82,7 @@ class Story:
             edits=(*stable.notes, *self.notes) if stable and edited else (),
             metadata=stable.metadata if stable else (),
             usage=self.usage,
-            verdict=self._verdict(),
+            verdict=self._verdict(keeper),
             seat=self.seat if self.seat is None else replace(self.seat, replica=self.replica),
             received_bytes=len(self.call.body),
             sent_bytes=self.sent_bytes,
@@ -91,35 +94,57 @@ class Story:
         )
         return record, self._recording() if keeper.manner.record else None
 
-    def _verdict(self) -> Verdict | None:
+    def _verdict(self, keeper: Keeper) -> Verdict | None:
         stable = self.stable
         if stable is None or self.ending == "failed":
             return None
+        if self.ending == "hung_up" and self.usage.cached_tokens is None:
+            return None
         suspects = tuple(Suspect(one, self.rules.causes(one)) for one in stable.differences)
-        return judge(self.usage, self._before(stable), suspects, self._scene(stable))
+        return judge(self.usage, self._before(stable), suspects, self._scene(stable, keeper))
 
-    def _scene(self, stable: Stable) -> Scene:
+    def _scene(self, stable: Stable, keeper: Keeper) -> Scene:
         """What is known of the server besides its counts, and of the markers that it was sent."""
         marks: tuple[str, ...] = ()
         if self.marked is not None and stable.before is not None:
             changed = (difference.path for difference in stable.differences)
             marks = faults(self.call.body, self.marked, self.rules, stable.options.model, changed)
-        return Scene(self.moved, self._other_replica(stable), marks=marks)
+        slotted = self.slotted or (self.seat is not None and self.seat.slot is not None)
+        return Scene(
+            self.moved,
+            self._other_replica(stable),
+            inline=stable.inline,
+            slotted=slotted,
+            context=keeper.context,
+            marks=marks,
+        )
 
     def _other_replica(self, stable: Stable) -> str:
         """How another machine answered than the request before; "" when the same did, or nothing tells."""
         before = stable.before.replica if stable.before is not None else ""
-        return f"{self.replica}, after {before}" if self.replica and before not in ("", self.replica) else ""
+        return f"{self.replica} after {before}" if self.replica and before not in ("", self.replica) else ""
 
     def _before(self, stable: Stable) -> Predecessor | None:
-        """The request that this one goes on from."""
+        """The request that this one goes on from, or whose head it could share."""
         sent = stable.before
         if sent is None:
             return None
+        if stable.sibling:
+            if self.seat is not None and self.seat.slot is not None:  # slots share nothing
+                return None
+            part = min(1.0, head_size(sent.head) / sent.size) if sent.size else 0.0
+            tokens = None if sent.prompt_tokens is None else round(sent.prompt_tokens * part)
+            return Predecessor(tokens, 0, 1.0, False, sibling=True)
         whole = not stable.differences and stable.shared == len(sent.keys)
         share = 1.0 if whole else min(1.0, stable.kept / sent.size) if sent.size else 0.0
         replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
-        return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed)
+        known = stable.lineage.points
+        points = tuple(
+            ((head_size(sent.head) + step.size) / sent.size, known[step.turn.key])
+            for step in (sent.trail.steps if stable.differences else ())
+            if step.turn.key in known and sent.size
+        )
+        return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed, points=points)
 
     def _recording(self) -> Recording | None:
         if self.stable is None or self.parsed is None:

@@ -150,7 +150,9 @@ class Player:
         head = self._journal.stand(group, stable.lineage, stable.standing, stable.head)
         self._count += 1
         self._journal.sent(
-            stable.lineage, Sent(str(self._count), stable.keys, head, stable.options, stable.size, trail=stable.trail)
+            stable.group,
+            stable.lineage,
+            Sent(str(self._count), stable.keys, head, stable.options, stable.size, trail=stable.trail),
         )
         asker = Asker(stable.options.model, session, "", stable.lineage.id)
         ways = structs.replace(self._config.ways(), host=host)
