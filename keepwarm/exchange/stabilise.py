@@ -40,6 +40,8 @@ class Stable(msgspec.Struct, frozen=True):
     metadata: tuple[tuple[str, str], ...]
     before: Sent | None
     """The request that this one goes on from."""
+    branch: Sent | None
+    """An older request of which this one repeats all, where `before` is another branch of the conversation."""
     shared: int
     """Leading turns that both have."""
     differences: tuple[Difference, ...]
@@ -89,7 +91,7 @@ class Stabiliser:
         last = lineage.requests[0].options if lineage.requests else None
         options = self._rules.options(parsed.options, last)
         now = Now(options.value, head, turns.trail, self._front, parsed.leading)
-        before, shared, parted = self._predecessor(key, lineage, turns.keys, now)
+        before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now)
         sibling = before is None and (before := self._journal.sibling(key)) is not None
         if sibling and before is not None:
             parted = head_differences(before, now, max(1, head_size(before.head)))
@@ -114,6 +116,7 @@ class Stabiliser:
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
             metadata=system.metadata,
             before=before,
+            branch=branch,
             shared=shared,
             differences=parted,
             options=options.value,
@@ -125,22 +128,18 @@ class Stabiliser:
 
     def _predecessor(
         self, key: GroupKey, lineage: Lineage, keys: tuple[bytes, ...], now: Now
-    ) -> tuple[Sent | None, int, tuple[Difference, ...]]:
-        """(the request that this one goes on from, the leading turns that both have, where the two part).
-
-        It is the latest of its conversation, unless that one says something else where an older one does not: then the
-        conversation has branches, and this request goes on from the one of which it repeats the most.
-        """
+    ) -> tuple[Sent | None, int, tuple[Difference, ...], Sent | None]:
+        """(the latest request of the conversation, the leading turns that both have, where the two part, an older
+        request that this one repeats as far as it goes: where a conversation has branches, the server may hold it)."""
         best, shared = lineage.predecessor(keys)
         if best is None and len(keys) > 1:
             best, shared = self._journal.elsewhere(key, keys, now.head.wires)
         if best is None:
-            return None, 0, ()
+            return None, 0, (), None
         latest = lineage.requests[0] if lineage.requests else best
         parted = differences(latest, now)
-        if latest is not best and any(one.where == "turn" and one.kind == "content" for one in parted):
-            return best, shared, differences(best, now)
-        return latest, latest.shared(keys), parted
+        branch = best if latest is not best and shared == len(best.keys) and parted else None
+        return latest, shared if latest is best else latest.shared(keys), parted, branch
 
     def _heading(
         self,

@@ -144,7 +144,8 @@ class Story:
             for step in (sent.trail.steps if stable.differences else ())
             if step.turn.key in known and sent.size
         )
-        return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed, points=points)
+        held = stable.branch.prompt_tokens if stable.branch is not None else None
+        return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed, points=points, held=held)
 
     def _recording(self) -> Recording | None:
         if self.stable is None or self.parsed is None:

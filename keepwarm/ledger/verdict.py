@@ -38,6 +38,8 @@ class Predecessor(msgspec.Struct, frozen=True):
     """True when it belongs to another conversation, of which this one could have shared the head."""
     points: tuple[tuple[float, int], ...] = ()
     """Places in its prompt of which the tokens are known from earlier requests: (share, tokens), in order."""
+    held: int | None = None
+    """Tokens of an older request that is another branch of the conversation, and of which this one repeats all."""
 
 
 class Suspect(msgspec.Struct, frozen=True):
@@ -154,7 +156,7 @@ class _Case:
         costly = self._costly(actual)
         expected = self._expected(costly, actual)
         grade: Grade = "estimated" if costly or self._before.share < 1.0 else "counted"
-        if actual >= self._had - self._slack:
+        if actual >= self._had - self._slack or actual >= self._branch() - self._slack:
             return self._hit(actual, expected, grade)
         if self._before.sibling and not costly:
             return _first(self._usage)
@@ -224,7 +226,14 @@ class _Case:
 
     def _costly(self, actual: int) -> tuple[Suspect, ...]:
         """The suspects that may have cost something: what the server has reused past cost nothing."""
-        return tuple(one for one in self._suspects if self._at(one.difference.most) >= actual - self._unsure)
+        behind = tuple(one for one in self._suspects if self._at(one.difference.most) >= actual - self._unsure)
+        # Something was changed, and the server cannot have reused past it: then the estimate is off.
+        return behind or self._suspects[-1:]
+
+    def _branch(self) -> int:
+        """Tokens that another branch of the conversation left; more than there are where there is none."""
+        held = self._before.held
+        return held if held is not None else self._had + self._slack
 
     def _at(self, share: float) -> int:
         """Tokens up to a place, from bytes between two places of which the server has told the tokens."""
