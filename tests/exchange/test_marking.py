@@ -56,13 +56,13 @@ def test_a_conversation_that_nobody_marked_is_named_not_blamed_on_the_server() -
     assert "markers" in record.verdict.sentence
 
 
-def test_a_marker_on_a_clock_is_named_behind_the_clock() -> None:
+def test_a_marker_on_a_clock_is_named_with_the_clock() -> None:
     on = keeper("anthropic", manner=Manner(marks=True, observe=True))
     for count, minute, prompt in ((1, 1, 1500), (3, 2, 1520)):
         block = {"type": "text", "text": f"{HOUSE}It is 06:0{minute}.", "cache_control": {"type": "ephemeral"}}
         _, record = asked(on, *TURNS[:count], cached=0, prompt=prompt, system=[block])
     assert record.verdict is not None
-    assert (record.verdict.blame, record.verdict.causes) == ("client", ("VOL003", "MRK001"))
+    assert (record.verdict.blame, record.verdict.causes) == ("client", ("MRK001", "VOL003"))
 
 
 def test_a_hit_has_nothing_to_say_about_markers() -> None:

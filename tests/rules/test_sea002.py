@@ -58,7 +58,7 @@ def test_another_replica_is_named_when_the_cache_was_not_there() -> None:
     verdict = verdicts[1]
     assert verdict is not None
     assert (verdict.blame, verdict.causes) == ("seat", ("SEA002",))
-    assert "w2, after w1" in verdict.sentence
+    assert "w2 after w1" in verdict.sentence
 
 
 def test_the_key_is_sent_and_the_clients_own_header_stands() -> None:
