@@ -15,6 +15,8 @@ A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced 
     sent               what goes upstream: towards a chat server the members named in it (as JSON values), towards
                        a Messages server the whole body, byte for byte
     markers            the codes that say what is wrong with the latest request's cache markers; empty for none
+    callers            what callers of models say and what goes upstream, JSON values by pointer, a line each:
+                       "model {..} -> {..}", with "; changed /pointer .." behind it where something was
     replicas           what an answer's headers say of who answered, a line each: "name: value -> replica"
     seats N            conversations that come to a server with N slots, a line each:
                        "kind lineage session -> slot: reason", or "lineage leaves"
@@ -43,6 +45,7 @@ from keepwarm.ledger.verdict import Predecessor, judge
 from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.key002 import Route
+from keepwarm.rules.key003 import hold, settle
 from keepwarm.rules.mrk003 import reads_marks
 from keepwarm.rules.sea002 import replica_of
 from keepwarm.session.affinity import Guest, choose, leave, seats
@@ -54,7 +57,18 @@ from keepwarm.wire.fronts import FRONTS
 
 SPECS = Path(__file__).parent / "specs"
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_EXPECTING = ("findings", "metadata", "causes", "sent", "headers", "markers", "replicas", "seats", "verdicts")
+_EXPECTING = (
+    "findings",
+    "metadata",
+    "causes",
+    "sent",
+    "headers",
+    "markers",
+    "callers",
+    "replicas",
+    "seats",
+    "verdicts",
+)
 _GUEST = re.compile(r"(?P<kind>\w+) (?P<lineage>\w+) (?P<session>\w+) -> (?P<slot>\d+): (?P<reason>.+)")
 _REPORT = re.compile(
     r"had (?P<had>\d+)(?:\+(?P<answer>\d+))?, now (?P<now>\d+) with (?P<cached>\d+) cached -> (?P<verdict>.+)"
@@ -120,6 +134,7 @@ class Player:
             "sent": self._sent,
             "headers": self._headers,
             "markers": self._markers,
+            "callers": _callers,
             "replicas": _replicas,
             "seats": _seats,
             "verdicts": _verdicts,
@@ -203,6 +218,23 @@ class Player:
 
     def _headers(self, step: Step) -> None:
         _expect([f"{name}: {value}" for name, value in self._route.headers], step.text.splitlines())
+
+
+def _callers(step: Step) -> None:
+    held: dict[str, dict[str, str]] = {}
+    for line in step.text.splitlines():
+        said, _, rest = line.partition(" -> ")
+        model, _, values = said.partition(" ")
+        wanted, _, changed = rest.partition("; changed ")
+        fix = settle(_texts(values), held.get(model, {}))
+        _expect(fix.value, _texts(wanted))
+        _expect([edit.path for edit in fix.edits], changed.split())
+        held[model] = hold(held.get(model, {}), fix.value)
+
+
+def _texts(values: str) -> dict[str, str]:
+    said: dict[str, Any] = msgspec.json.decode(values)
+    return {pointer: msgspec.json.encode(value).decode() for pointer, value in said.items()}
 
 
 def _replicas(step: Step) -> None:
