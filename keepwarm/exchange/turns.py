@@ -16,11 +16,9 @@ import msgspec
 from msgspec.structs import replace
 
 from keepwarm.core import digest
-from keepwarm.core.diff import common_prefix
 from keepwarm.core.prompt import Edit, EditNote, Message, Notice, ToolReference, ToolResult, Turn
 from keepwarm.core.sketch import Change, Mark, changes, loose_of, loose_turn, marks_of, together
 from keepwarm.exchange.tail import Tail, find_reminder, tell
-from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Facts, Group, Journal, Lineage
 from keepwarm.session.lineage import Standing, Step, Trail, group_turns, sum_up
@@ -67,7 +65,7 @@ class TurnMaker:
         self._group = group
         self._raws = raws
         self._leading = leading
-        self._salt = front.name.encode()
+        self._salt = front.name.encode() + rules.mark
         self._wires = tuple([digest.wire(raw) for raw in raws])
         self._read: dict[int, tuple[Message, Message, tuple[Edit, ...]]] = {}
         self._row: list[Step] = []
@@ -158,7 +156,7 @@ class TurnMaker:
         notes = self._differing(found, facts, start)[1] or ()
         edited = (start + number for number, fact in enumerate(facts) if fact.edited)
         edits = [edit for index in edited for edit in self._message(index)[2]]
-        notes = (*map(note, edits), *notes)
+        notes = (*map(self._rules.note, edits), *notes)
         self._notes += notes
         return replace(found, notes=(*found.notes, *notes)) if notes else found
 
@@ -200,7 +198,7 @@ class TurnMaker:
                 return differing, None
             if not (change.kind == "reminder" and change.come):
                 path = self._path(start, change)
-                safety = CODES[code].safety.name.lower()
+                safety = self._rules.safety(code)
                 notes.append(EditNote(code, path, safety, 0, 0, "as the model has read it"))
         return differing, tuple(notes)
 
@@ -226,14 +224,14 @@ class TurnMaker:
         edits = [edit for _, _, edits in read for edit in edits]
         spoken = Turn(tuple([message for _, message, _ in read if message.blocks or message.role == "assistant"]))
         if not key and not spoken.messages:  # nothing is said in it
-            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(note, edits)))
+            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(self._rules.note, edits)))
         marks = together(fact.marks for fact in facts)
         told: tuple[tuple[str, bytes], ...] = ()
         if tail is not None and spoken.messages:
             spoken, told, more = tell(spoken, tail)
             edits += more
         fix = self._rules.turn(spoken, self._recollection(after))
-        notes = tuple(map(note, (*edits, *fix.edits)))
+        notes = tuple(map(self._rules.note, (*edits, *fix.edits)))
         for message in fix.value.messages:
             if message.role == "system" and message.blocks:
                 self._inline = f"/messages/{message.index}"
@@ -276,7 +274,8 @@ class TurnMaker:
 
     def _facts(self, index: int) -> Facts:
         """What a message is: known by its bytes, or read now."""
-        # The same bytes may say one thing in one protocol and another in the next.
+        # The same bytes may say one thing in one protocol and another in the next, and one book may drop what another
+        # leaves to the model.
         wire = self._salt + self._wires[index]
         known = self._journal.facts(wire)
         if known is None:
@@ -295,13 +294,6 @@ class TurnMaker:
             fix = self._rules.message(original)
             self._read[index] = (original, fix.value, fix.edits)
         return self._read[index]
-
-
-def note(edit: Edit) -> EditNote:
-    """An edit as the record has it: without its words."""
-    same = common_prefix(edit.before, edit.after)
-    safety = CODES[edit.code].safety.name.lower()
-    return EditNote(edit.code, edit.path, safety, len(edit.before) - same, len(edit.after) - same, edit.note)
 
 
 def _key(after: bytes, facts: Sequence[Facts]) -> bytes:
