@@ -13,7 +13,7 @@ from msgspec import structs
 from keepwarm.core import digest
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import EditNote, Head, Notice, Options, SystemBlock, Tool
-from keepwarm.exchange.compare import Now, differences, head_differences, head_size
+from keepwarm.exchange.compare import Now, differences, head_differences
 from keepwarm.exchange.turns import TurnMaker
 from keepwarm.rules.api import FirstSeen, HeadFix
 from keepwarm.rules.engine import RuleBook
@@ -94,8 +94,8 @@ class Stabiliser:
         before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now)
         sibling = before is None and (before := self._journal.sibling(key)) is not None
         if sibling and before is not None:
-            parted = head_differences(before, now, max(1, head_size(before.head)))
-        size = head_size(head)
+            parted = head_differences(before, now, max(1, before.head.size))
+        size = head.size
         return Stable(
             group=key,
             lineage=lineage,
@@ -207,6 +207,7 @@ class Stabiliser:
             heading.notes,
             heading.notices,
             heading.asked,
+            _size(head.system, shown),
         )
 
 
@@ -230,6 +231,10 @@ class _Heading(msgspec.Struct, frozen=True):
 
 def _says(head: Head) -> list[str]:
     return [block.text for block in head.system]
+
+
+def _size(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> int:
+    return sum(len(tool.schema) + len(tool.description) for tool in tools) + sum(len(block.text) for block in system)
 
 
 def _head_key(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> bytes:

@@ -7,7 +7,6 @@ from msgspec.structs import replace
 from keepwarm.core import digest
 from keepwarm.core.events import Usage
 from keepwarm.core.prompt import EditNote
-from keepwarm.exchange.compare import head_size
 from keepwarm.exchange.keeper import Call, Keeper
 from keepwarm.exchange.marking import faults
 from keepwarm.exchange.stabilise import Stable
@@ -132,7 +131,7 @@ class Story:
         if stable.sibling:
             if self.seat is not None and self.seat.slot is not None:  # slots share nothing
                 return None
-            part = min(1.0, head_size(sent.head) / sent.size) if sent.size else 0.0
+            part = min(1.0, sent.head.size / sent.size) if sent.size else 0.0
             tokens = None if sent.prompt_tokens is None else round(sent.prompt_tokens * part)
             return Predecessor(tokens, 0, 1.0, False, sibling=True)
         whole = not stable.differences and stable.shared == len(sent.keys)
@@ -140,7 +139,7 @@ class Story:
         replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
         known = stable.lineage.points
         points = tuple(
-            ((head_size(sent.head) + step.size) / sent.size, known[step.turn.key])
+            ((sent.head.size + step.size) / sent.size, known[step.turn.key])
             for step in (sent.trail.steps if stable.differences else ())
             if step.turn.key in known and sent.size
         )
