@@ -90,7 +90,7 @@ class Stabiliser:
         head = self._head(parsed, heading, lineage.head, steps[-1].loads)
         last = lineage.requests[0].options if lineage.requests else None
         options = self._rules.options(parsed.options, last)
-        now = Now(options.value, head, turns.trail, self._front, parsed.leading)
+        now = Now(options.value, head, turns.trail, self._front, parsed.leading, self._rules.known)
         before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now)
         sibling = before is None and (before := self._journal.sibling(key)) is not None
         if sibling and before is not None:
