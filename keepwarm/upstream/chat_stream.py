@@ -48,6 +48,7 @@ class _Said(msgspec.Struct, frozen=True):
 class _Choice(msgspec.Struct, frozen=True):
     delta: _Said | None = None
     message: _Said | None = None
+    index: int = 0
     finish_reason: str | None = None
     stop_reason: str | int | None = None
 
@@ -162,7 +163,7 @@ class ChatReader:
             self._started = True
             events.append(Started(chunk.id, chunk.model))
         self._count(chunk)
-        for choice in chunk.choices[:1]:
+        for choice in [choice for choice in chunk.choices if choice.index == 0][:1]:
             self._say(choice.delta or choice.message or _Said(), events)
             self._reason = choice.finish_reason or self._reason
             if isinstance(choice.stop_reason, str):
