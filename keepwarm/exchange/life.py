@@ -68,7 +68,7 @@ class Life:
         story.stable = stable
         story.kind = self._kind(dict(stable.metadata))
         head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)
-        choice = self._sit()
+        choice = self._sit(terms)
         outgoing = self._outgoing(terms)
         passage = Passage(story, terms.dialect, self._front, silent=terms.manner.observe)
         if choice.slot is not None:
@@ -87,7 +87,7 @@ class Life:
                     story.call.id,
                     stable.keys,
                     head,
-                    parsed.options.model,
+                    stable.options,
                     stable.size,
                     usage.prompt_tokens,
                     usage.output_tokens,
@@ -111,9 +111,13 @@ class Life:
             return SIDE
         return "main" if main else "subagent"
 
-    def _sit(self) -> Choice:
+    def _sit(self, terms: Terms) -> Choice:
         story = self.story
         assert story.stable is not None
+        if terms.manner.observe:  # nothing is added to what the client said: the server chooses
+            choice = Choice(None, "the server chooses: it is only observed", "none", self._keeper.table)
+            story.seat = Seat(None, choice.reason)
+            return choice
         guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
         choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0)
         self._slot = choice.slot
@@ -126,7 +130,8 @@ class Life:
         draft = story.stable.draft
         metadata = story.stable.metadata
         if terms.manner.observe:
-            draft = replace(draft, system=b"", tools=b"", chunks=(b"",) * len(draft.chunks))
+            nothing = (b"",) * len(draft.chunks)
+            draft = replace(draft, system=b"", tools=b"", chunks=nothing, untouched=True)
             metadata = ()
         headers = pass_on.onward(story.call.headers, metadata, same_protocol=dialect.same_protocol)
         outgoing = dialect.request(replace(draft, slot=self._slot, headers=headers))

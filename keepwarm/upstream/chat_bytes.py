@@ -53,11 +53,13 @@ class ChatBytes(msgspec.Struct, frozen=True):
         return chat_messages.tools_text(tools, original)
 
     def turn(self, turn: Turn, original: Turn) -> bytes:
-        """The turn's messages: the client's own, or what a rule made of them. Never b"", so that they stand."""
+        """The turn's messages anew when a rule changed one of them."""
         return chat_messages.turn_text(turn, original)
 
     def request(self, draft: Draft) -> Outgoing:
         """The client's body with the changed places spliced in; its very bytes when nothing changed."""
+        if draft.untouched and not self.model:
+            return Outgoing(PATH, draft.body, draft.headers)
         spans = members(draft.body)
         patches = _message_patches(draft, spans["messages"])
         if draft.tools and "tools" in spans:
@@ -70,10 +72,11 @@ class ChatBytes(msgspec.Struct, frozen=True):
 
     def wanted(self, draft: Draft, spans: Mapping[str, Span]) -> dict[str, bytes]:
         """Members of the body, by name, that have to be there besides what the client said in `spans`."""
-        if not draft.options.stream or draft.options.usage:
-            return {}
-        said = _said(draft.body, spans.get("stream_options"))
-        return {"stream_options": with_member(said, "include_usage", b"true") if said else b'{"include_usage":true}'}
+        found = _switches(draft, spans, {})
+        if draft.options.stream and not draft.options.usage:
+            said = _said(draft.body, spans.get("stream_options"))
+            found["stream_options"] = with_member(said or b"{}", "include_usage", b"true")
+        return found
 
     def reader(self, stream: bool) -> ChatReader:
         """For the answer, which is streamed or not as the client asked."""
@@ -98,18 +101,28 @@ class LlamaCppBytes(ChatBytes, frozen=True):
             found["cache_prompt"] = b"true"
         if "parallel_tool_calls" not in spans and _said(draft.body, spans.get("tools"), b"[") not in (b"", b"[]"):
             found["parallel_tool_calls"] = b"true"
-        span = spans.get("chat_template_kwargs")
-        switches = _said(draft.body, span)
-        if switches or span is None or draft.body[span.start : span.end] == b"null":
-            switches = switches or b"{}"
-            for name, value in SWITCHES.items():
-                switches = switches if name in members(switches) else with_member(switches, name, value)
-            found["chat_template_kwargs"] = switches
-        return found
+        return found | _switches(draft, spans, SWITCHES)
 
 
 SWITCHES = {"preserve_thinking": b"true", "clear_thinking": b"false"}
-"""Of chat templates (Qwen, GLM) that otherwise drop earlier reasoning; one that does not know them does not see them."""
+"""Of chat templates (Qwen, GLM) that otherwise drop earlier reasoning; one that does not know them sees nothing."""
+
+
+def _switches(draft: Draft, spans: Mapping[str, Span], ours: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The member `chat_template_kwargs`: the client's own with what it does not say; none where it says it all.
+
+    `Options.thinking` is told where a rule has pinned it and the client says nothing.
+    """
+    span = spans.get("chat_template_kwargs")
+    said = _said(draft.body, span)
+    if not said and span is not None and draft.body[span.start : span.end] != b"null":
+        return {}
+    thinking = draft.options.thinking
+    wanted = dict(ours) if thinking is None else {**ours, "enable_thinking": _encode(thinking)}
+    now = said or b"{}"
+    for name, value in wanted.items():
+        now = now if name in members(now) else with_member(now, name, value)
+    return {} if now == (said or b"{}") else {"chat_template_kwargs": now}
 
 
 def _message_patches(draft: Draft, container: Span) -> list[Patch]:
@@ -125,7 +138,7 @@ def _message_patches(draft: Draft, container: Span) -> list[Patch]:
     for chunk, start, end in rows:
         if chunk == GONE:
             gone += range(start, end)
-        elif chunk and start < end and chunk != b",".join([body[span.start : span.end] for span in spans[start:end]]):
+        elif chunk and start < end:
             patches.append(Patch(spans[start].start, spans[end - 1].end, chunk))
     return patches + without(body, container, spans, gone)
 

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from keepwarm.codec.json_text import is_object
-from keepwarm.codec.splice import Patch, elements, members, splice, with_member, without
+from keepwarm.codec.splice import Patch, Span, elements, members, splice, with_member, without
 from keepwarm.core.prompt import (
     Block,
     Media,
@@ -36,41 +36,43 @@ _encode = msgspec.json.encode
 
 
 def system_text(blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
-    """The leading messages anew, comma between them; b"" when no rule changed them."""
-    if blocks == original:
+    """The leading messages anew, comma between them; b"" when they say what the client says, GONE when none is left.
+
+    Blocks that stand since an earlier request may have stood in another shape there: those bring their own message.
+    """
+    if [block.text for block in blocks] == [block.text for block in original]:
         return b""
-    now = {block.pointer: block.text for block in blocks}
-    rows: list[bytes] = []
-    for raw in dict.fromkeys(block.raw for block in original):
-        mine = [block for block in original if block.raw is raw or block.raw == raw]
-        if (row := _leading(raw, mine, now)) is not None:
-            rows.append(row)
-    return b",".join(rows) or GONE
+    now = {block.pointer: block.raw for block in original}
+    rows: dict[str, list[SystemBlock]] = {}
+    for block in blocks:
+        rows.setdefault(_steps(block)[1], []).append(block)
+    return b",".join(_leading(now.get(mine[0].pointer, mine[0].raw), mine) for mine in rows.values()) or GONE
 
 
-def _leading(raw: bytes, mine: Sequence[SystemBlock], now: dict[str, str]) -> bytes | None:
-    """One leading message with the words of `now`; None when none of them is left."""
-    changed = [block for block in mine if now.get(block.pointer) != block.text]
-    if not changed:
-        return raw
+def _leading(raw: bytes, mine: Sequence[SystemBlock]) -> bytes:
+    """A leading message that says these blocks and nothing else, in place."""
     content = members(raw)["content"]
-    if raw[content.start : content.start + 1] == b'"':
-        text = now.get(changed[0].pointer)
-        return None if text is None else splice(raw, [Patch(*content, _encode(text))])
+    if len(_steps(mine[0])) < 4:  # one string
+        return splice(raw, _if_other(raw, content, mine[0].text))
+    places = {int(_steps(block)[3]): block.text for block in mine}
     spans = elements(raw, content)
-    gone: set[int] = set()
-    patches: list[Patch] = []
-    for block in changed:
-        place = int(block.pointer.split("/")[4])
-        text = now.get(block.pointer)
-        if text is None:
-            gone.add(place)
-        else:
-            part = members(raw, spans[place])
-            patches.append(Patch(*part["text"], _encode(text)))
-    if len(gone) == len(spans):
-        return None
-    return splice(raw, [*patches, *without(raw, content, spans, gone)])
+    patches = [
+        patch
+        for place, text in places.items()
+        if "text" in (part := members(raw, spans[place]))
+        for patch in _if_other(raw, part["text"], text)
+    ]
+    return splice(raw, [*patches, *without(raw, content, spans, [k for k in range(len(spans)) if k not in places])])
+
+
+def _steps(block: SystemBlock) -> list[str]:
+    """ "/messages/0/content/1/text" in pieces: messages, 0, content, 1, text."""
+    return block.pointer.split("/")[1:]
+
+
+def _if_other(raw: bytes, span: Span, text: str) -> list[Patch]:
+    """The patch that makes a string another; none where it is this one."""
+    return [] if _at(raw, *span) == text else [Patch(*span, _encode(text))]
 
 
 def tools_text(tools: tuple[Tool, ...], original: tuple[Tool, ...]) -> bytes:
@@ -83,19 +85,20 @@ def _tool(tool: Tool) -> bytes:
     if "function" not in spans:
         return tool.schema  # its whole text
     function = members(tool.raw, spans["function"])
-    if not tool.schema or "parameters" not in function:
-        return tool.raw
-    return splice(tool.raw, [Patch(*function["parameters"], tool.schema)])
+    patches = _if_other(tool.raw, function["description"], tool.description) if tool.description else []
+    if tool.schema and "parameters" in function:
+        patches.append(Patch(*function["parameters"], tool.schema))
+    return splice(tool.raw, patches)
 
 
 def turn_text(turn: Turn, original: Turn) -> bytes:
-    """A turn's messages as they go upstream, comma between them; GONE for none.
+    """A turn's messages anew, comma between them; b"" when no rule changed one, GONE when none is left.
 
     A turn in which nothing is said goes as it came, unless it is of the system only: a last message of the user's that
     is empty still tells the server whose turn it is.
     """
     if turn == original or (not turn.messages and any(message.role != "system" for message in original.messages)):
-        return b",".join(message.raw for message in original.messages)
+        return b""
     before = {message.index: message for message in original.messages}
     known = frozenset(_known(original))
     rows = [row for message in turn.messages for row in _rows(message, before.get(message.index), known)]
@@ -119,7 +122,7 @@ def _rows(message: Message, was: Message | None, known: Known) -> Iterator[bytes
         yield _assistant(message, was)
         return
     words: list[Block] = []
-    raw = was.raw if was is not None and was.role != "tool" else b""
+    raw = message.raw if message.role != "tool" else b""
     role = "user" if message.role == "tool" else message.role
     for block in message.blocks:
         if not isinstance(block, ToolResult):
@@ -150,7 +153,7 @@ def _result(result: ToolResult, known: Known) -> bytes:
 
 
 def _assistant(message: Message, was: Message | None) -> bytes:
-    raw = was.raw if was is not None else b'{"role":"assistant"}'
+    raw = message.raw or b'{"role":"assistant"}'
     before = was.blocks if was is not None else ()
     known = frozenset(before)
     said, old = _of(message.blocks, Text, Media, Opaque), _of(before, Text, Media, Opaque)
@@ -206,7 +209,7 @@ def _content(blocks: Sequence[Block], was: bytes, known: Known) -> bytes:
         return b'""'
     if not was.startswith(b"[") and all(isinstance(block, Text) for block in blocks):
         first, *more = blocks
-        if not more and first in known and first.raw:
+        if not more and first in known and first.raw.startswith(b'"'):
             return first.raw
         return _encode(JOIN.join(block.text for block in blocks if isinstance(block, Text)))
     return b"[" + b",".join(_part(block, known) for block in blocks) + b"]"

@@ -99,9 +99,13 @@ _REASONS = {
 
 
 class ChatReader:
-    """Reads one chat completions answer. A stream that ends without a finish reason has Failed."""
+    """Reads one chat completions answer. A stream that ends without a finish reason has Failed.
 
-    def __init__(self, stream: bool) -> None:
+    listening  the answer passes by unchanged: what cannot be read of it is passed over, and breaks nothing
+    """
+
+    def __init__(self, stream: bool, *, listening: bool = False) -> None:
+        self._listening = listening
         self._sse = SseDecoder() if stream else None
         self._whole: list[bytes] = []
         self._started = False
@@ -150,6 +154,8 @@ class ChatReader:
         try:
             chunk = _CHUNK.decode(data)
         except UNREADABLE as error:
+            if self._listening:
+                return
             self._fail(
                 Failed(0, f"the model server sent something that is not its protocol: {error}", "broken"), events
             )

@@ -41,6 +41,11 @@ class Parsed(msgspec.Struct, frozen=True):
     leading: int = 0
     """No message of this protocol is the system prompt."""
 
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Bytes of each message."""
+        return self.messages_raw.lengths()
+
 
 class _Metadata(msgspec.Struct, frozen=True):
     user_id: str | None = None
@@ -92,7 +97,6 @@ _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 _SYSTEM_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _SYSTEM_TEXT: Final = msgspec.json.Decoder(_SystemText)
 _STRING: Final = msgspec.json.Decoder(str)
-
 
 
 def parse(body: bytes) -> Parsed:

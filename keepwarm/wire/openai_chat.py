@@ -173,7 +173,7 @@ def _words(part: bytes) -> str:
 
 
 def _options(said: _Envelope) -> Options:
-    stop = _read(said.stop, str | tuple[str, ...] | None)
+    word, words = _read(said.stop, str), _read(said.stop, tuple[str, ...])
     form = _read(said.response_format, _Format)
     switches = _read(said.chat_template_kwargs, _Switches)
     schema = bytes(form.json_schema.schema) if form is not None and form.json_schema is not None else b""
@@ -185,7 +185,7 @@ def _options(said: _Envelope) -> Options:
         temperature=_read(said.temperature, float),
         top_p=_read(said.top_p, float),
         top_k=_read(said.top_k, int),
-        stop=(stop,) if isinstance(stop, str) else stop or (),
+        stop=words or (() if word is None else (word,)),
         tool_choice=_choice(bytes(said.tool_choice)),
         parallel_tools=_read(said.parallel_tool_calls, bool),
         thinking=switches.enable_thinking if switches is not None else None,

@@ -35,6 +35,9 @@ _REASONING: Final = ("reasoning_content", "reasoning")
 _SILENT: Final = frozenset({"role", "content", "tool_calls", "tool_call_id", "cache_control", "reasoning_details",
                             "thinking_blocks", "annotations", *_REASONING})  # fmt: skip
 _EMPTY: Final = frozenset({b"null", b'""', b"[]", b"{}"})
+_CALL_KIND: Final = "call "
+"""And with this that of a tool call which is no function's."""
+_BLOCK: Final = re.compile(r"/messages/(\d+)/content/(\d+)(?:/input)?")
 _DATA_URL: Final = re.compile(r"data:([^;,]*)(?:;[^,]*)?;base64,", re.IGNORECASE)
 
 _Raw = msgspec.Raw
@@ -216,7 +219,7 @@ def _call(raw: bytes, path: str) -> ToolUse | Opaque:
     except UNREADABLE as error:
         raise unreadable(error, path) from error
     if said.function is None:
-        return Opaque(f"call {said.type or ''}", raw)
+        return Opaque(f"{_CALL_KIND}{said.type or ''}", raw)
     arguments = bytes(said.function.arguments)
     # The API has a string here; Ollama's clients write the object itself.
     is_text = arguments.startswith(b'"')
@@ -229,3 +232,36 @@ def _string(raw: bytes, path: str) -> str:
         return _STRING.decode(raw)
     except UNREADABLE as error:
         raise unreadable(error, path) from error
+
+
+def pointer(message: Message, place: int) -> str:
+    """JSON pointer to a block below its message: "/content", "/content/1", "/tool_calls/0/function/arguments"."""
+    block = message.blocks[place]
+    before = message.blocks[:place]
+    match block:
+        case ToolUse():
+            return f"/tool_calls/{sum(map(_is_call, before))}/function/arguments"
+        case Opaque(kind) if kind.startswith(MEMBER):
+            return f"/{kind.removeprefix(MEMBER)}"
+        case Opaque() if _is_call(block):
+            return f"/tool_calls/{sum(map(_is_call, before))}"
+        case Thinking():
+            return "/reasoning_content"
+        case ToolResult():
+            return "/content"
+        case _ if block.raw.startswith(b'"') or not block.raw:
+            return "/content"
+        case _:
+            return f"/content/{sum(not isinstance(one, Thinking) for one in before)}"
+
+
+def place(path: str, message: Message) -> str:
+    """What a rule names by its block ("/messages/3/content/1", "../1/input" for a call) as this protocol has it."""
+    found = _BLOCK.fullmatch(path)
+    if found is None or int(found.group(2)) >= len(message.blocks):
+        return path
+    return f"/messages/{found.group(1)}{pointer(message, int(found.group(2)))}"
+
+
+def _is_call(block: Block) -> bool:
+    return isinstance(block, ToolUse) or (isinstance(block, Opaque) and block.kind.startswith(_CALL_KIND))
