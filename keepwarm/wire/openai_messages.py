@@ -156,7 +156,9 @@ def tool(raw: bytes, index: int) -> Tool:
     except UNREADABLE as error:
         raise unreadable(error, path) from error
     if said.function is None:
-        return Tool(said.name or said.type or "", "", raw, index, raw=raw)
+        if not (kind := said.name or said.type):
+            raise missing(f"{path}/type")
+        return Tool(kind, "", raw, index, raw=raw)
     function = said.function
     return Tool(function.name, function.description or "", bytes(function.parameters), index, raw=raw)
 
