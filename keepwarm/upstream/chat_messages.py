@@ -163,9 +163,15 @@ def _assistant(message: Message, was: Message | None) -> bytes:
     if thinking != [block.text for block in before if isinstance(block, Thinking)]:
         raw = with_member(raw, _reasoning_name(raw), _encode("".join(thinking)))
     calls, old_calls = _calls(message.blocks), _calls(before)
-    if calls != old_calls:
-        raw = with_member(raw, "tool_calls", b"[" + b",".join(map(_call, calls)) + b"]")
-    return raw
+    return raw if calls == old_calls else _with_calls(raw, calls, old_calls)
+
+
+def _with_calls(raw: bytes, calls: Sequence[Block], before: Sequence[Block]) -> bytes:
+    if len(calls) != len(before):
+        return with_member(raw, "tool_calls", b"[" + b",".join(map(_call, calls)) + b"]")
+    spans = elements(raw, members(raw)["tool_calls"])
+    rows = zip(spans, calls, before, strict=True)
+    return splice(raw, [Patch(*span, _call(call)) for span, call, old in rows if call != old])
 
 
 def _of(blocks: Sequence[Block], *kinds: type[Block]) -> list[Block]:

@@ -3,11 +3,11 @@
 One message is one of these, in the order of its blocks:
 
     user, system     the text or the parts of `content`
-    assistant        reasoning, `content`, then its calls; a call of another type than a function's is Opaque
+    assistant        reasoning, `content`, its calls; a call of another type than a function's is Opaque
     tool             one ToolResult; what `content` says is its content
 
-A member that is not known here (`name`, a legacy `function_call`) is Opaque with the kind "member NAME": it is part of
-what tells two messages apart, and it stays where it is. An empty `content` is no block, null or "" alike.
+A member that is not known here (`name`, a legacy `function_call`) is Opaque with the kind "member NAME", in front of
+these: it is part of what tells two messages apart, and it stays where it is. An empty `content` is no block, null or "" alike.
 """
 
 from __future__ import annotations
@@ -141,7 +141,8 @@ def message(raw: bytes, index: int) -> Message:
     others = tuple(
         Opaque(MEMBER + name, value) for name, value in fields.items() if name not in _SILENT and value not in _EMPTY
     )
-    return Message("system" if is_system(said) else said, (*blocks, *others), index, raw)
+    # In front: what a rule puts behind the last block is meant for what was said.
+    return Message("system" if is_system(said) else said, (*others, *blocks), index, raw)
 
 
 def tool(raw: bytes, index: int) -> Tool:
@@ -243,7 +244,7 @@ def pointer(message: Message, place: int) -> str:
     match block:
         case ToolUse():
             return f"/tool_calls/{sum(map(_is_call, before))}/function/arguments"
-        case Opaque(kind) if kind.startswith(MEMBER):
+        case Opaque(kind) if _is_member(block):
             return f"/{kind.removeprefix(MEMBER)}"
         case Opaque() if _is_call(block):
             return f"/tool_calls/{sum(map(_is_call, before))}"
@@ -254,7 +255,7 @@ def pointer(message: Message, place: int) -> str:
         case _ if block.raw.startswith(b'"') or not block.raw:
             return "/content"
         case _:
-            return f"/content/{sum(not isinstance(one, Thinking) for one in before)}"
+            return f"/content/{sum(not isinstance(one, Thinking) and not _is_member(one) for one in before)}"
 
 
 def place(path: str, message: Message) -> str:
@@ -263,6 +264,10 @@ def place(path: str, message: Message) -> str:
     if found is None or int(found.group(2)) >= len(message.blocks):
         return path
     return f"/messages/{found.group(1)}{pointer(message, int(found.group(2)))}"
+
+
+def _is_member(block: Block) -> bool:
+    return isinstance(block, Opaque) and block.kind.startswith(MEMBER)
 
 
 def _is_call(block: Block) -> bool:

@@ -190,12 +190,12 @@ def test_places_are_named_as_this_protocol_has_them() -> None:
     assistant = read(role="assistant", reasoning="h", content=[image, image], tool_calls=[custom, CALL], name="ada")
     places = [pointer(assistant, at) for at in range(len(assistant.blocks))]
     assert places == [
+        "/name",
         "/reasoning_content",
         "/content/0",
         "/content/1",
         "/tool_calls/0",
         "/tool_calls/1/function/arguments",
-        "/name",
     ]
     assert pointer(read(role="user", content="x"), 0) == "/content"
     result = read(role="tool", tool_call_id="1", content=[{"type": "text", "text": "x"}])
