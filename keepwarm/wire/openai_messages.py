@@ -7,7 +7,8 @@ One message is one of these, in the order of its blocks:
     tool             one ToolResult; what `content` says is its content
 
 A member that is not known here (`name`, a legacy `function_call`) is Opaque with the kind "member NAME", in front of
-these: it is part of what tells two messages apart, and it stays where it is. An empty `content` is no block, null or "" alike.
+these: it is part of what tells two messages apart, and it stays where it is. An empty `content` is no block, null or
+"" alike.
 """
 
 from __future__ import annotations
