@@ -51,7 +51,7 @@ class Sender:
         head = self._journal.stand(self._journal.group(stable.group), stable.lineage, stable.standing, stable.head)
         self._count += 1
         self._journal.sent(
-            stable.lineage, Sent(str(self._count), stable.keys, head, stable.options, trail=stable.trail)
+            stable.group, stable.lineage, Sent(str(self._count), stable.keys, head, stable.options, trail=stable.trail)
         )
         self.stable = stable
         return self._dialect.request(stable.draft)

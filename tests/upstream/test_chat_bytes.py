@@ -86,7 +86,8 @@ def test_who_is_observed_leaves_as_it_came(make: type[ChatBytes], stream: bool) 
 
 
 def test_usage_is_asked_for_where_it_would_not_be_told() -> None:
-    for said in ({}, {"stream_options": None}, {"stream_options": {}}, {"stream_options": {"include_usage": False}}):
+    shapes: tuple[Any, ...] = (None, {}, {"include_usage": False})
+    for said in ({}, *({"stream_options": shape} for shape in shapes)):
         outgoing = ChatBytes().request(draft(request(stream=True, **said), stream=True))
         sent = json.loads(outgoing.body)
         assert sent["stream_options"] == {"include_usage": True}

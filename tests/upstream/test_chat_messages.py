@@ -137,7 +137,7 @@ def test_arguments_that_are_an_object_stay_one() -> None:
     now = with_blocks(one, replace(call, arguments='{"a": 1.0}'), custom)
     assert turn_text(now, one).decode() == raw.replace('{"a":1}', '{"a": 1.0}')
     cut = with_blocks(one, replace(call, arguments='{"a": 1'), custom)
-    assert turn_text(cut, one).decode() == raw, "no server takes what is no object there"
+    assert turn_text(cut, one) == b"", "no server takes what is no object there"
 
 
 def test_a_call_that_is_new_is_written_whole() -> None:
@@ -166,9 +166,15 @@ def test_parts_that_are_left_keep_their_bytes() -> None:
     )
 
 
-def test_a_turn_in_which_nothing_is_said_goes_unless_it_is_the_systems() -> None:
+def test_a_message_in_which_nothing_is_said_stays_unless_it_is_the_systems() -> None:
+    empty = '{"role":"user","content":""}'
     assert turn_text(Turn(()), turn(system('""'))) == GONE
-    assert turn_text(Turn(()), turn('{"role":"user","content":""}')) == b""
+    assert turn_text(Turn(()), turn(empty)) == b""
+    assert turn_text(Turn(()), turn(system('""'), empty)).decode() == empty
+    one = turn(USER, system('""'), empty)
+    assert turn_text(Turn(one.messages[:1]), one).decode() == f"{USER},{empty}"
+    answer = turn('{"role":"assistant","content":null}')
+    assert turn_text(with_blocks(answer, Text("a")), answer) == b'{"role":"assistant","content":"a"}'
 
 
 # Through the rules

@@ -85,7 +85,8 @@ def test_the_sdk_reads_the_stream(events: list[Event]) -> None:
     writer = ChunkWriter(HEAD, mint, True)
     data = writer.ping() + b"".join(writer.feed(event) + writer.ping() for event in events)
     ask = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
-    words, reasoning, calls = "", "", {}
+    words, reasoning = "", ""
+    calls: dict[int, list[str]] = {}
     reasons: list[str] = []
     for chunk in client(data, "text/event-stream").chat.completions.create(**ask, stream=True):  # type: ignore[call-overload]
         for choice in chunk.choices:
@@ -150,7 +151,8 @@ def test_the_reason_is_one_of_the_protocols(reason: str, calls: bool, word: str)
 
 
 def test_the_first_chunk_says_who_speaks_and_every_stream_ends_in_done() -> None:
-    for events in (ROWS["text"], [Finished("end")]):
+    short: list[Event] = [Finished("end")]
+    for events in (ROWS["text"], short):
         data = streamed(events)
         assert told(data)[0]["choices"][0]["delta"] == {"role": "assistant", "content": None}
         assert data.endswith(b"data: [DONE]\n\n")

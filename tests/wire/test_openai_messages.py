@@ -117,7 +117,7 @@ def test_what_is_not_known_is_kept_and_tells_messages_apart(fields: dict[str, An
 
 
 def test_what_an_sdk_adds_to_an_answer_makes_no_other_message_of_it() -> None:
-    answer = {"role": "assistant", "content": "x", "tool_calls": [CALL]}
+    answer: dict[str, Any] = {"role": "assistant", "content": "x", "tool_calls": [CALL]}
     dumped = answer | {
         "refusal": None,
         "annotations": [],
@@ -126,7 +126,10 @@ def test_what_an_sdk_adds_to_an_answer_makes_no_other_message_of_it() -> None:
         "reasoning_content": "h",
     }
     assert digest.of_message(read(**dumped)) == digest.of_message(read(**answer))
-    marked = {"role": "user", "content": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}]}
+    marked: dict[str, Any] = {
+        "role": "user",
+        "content": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}],
+    }
     assert digest.of_message(read(**marked)) == digest.of_message(read(role="user", content="x"))
 
 
