@@ -155,12 +155,8 @@ class TurnMaker:
             return found
         if self._marks or not self._rules.holds("HIS006"):
             return None
-        differing, notes = self._differing(found, self._said(start, end), start)
-        if notes is None:
-            return None
-        path, words = f"/messages/{self._leading + start}", "in the shape first seen"
-        shape = () if differing else (EditNote("HIS006", path, CODES["HIS006"].safety.name.lower(), 0, 0, words),)
-        return replace(found, chunk=found.raw, notes=(*found.notes, *shape))
+        _, notes = self._differing(found, self._said(start, end), start)
+        return None if notes is None else replace(found, chunk=found.raw)
 
     def _as_told(self, found: Standing, start: int, end: int) -> Standing:
         """A turn that stands, with a note of what the client has left out of it since: its reasoning, empty texts."""

@@ -200,11 +200,9 @@ def _image(url: str, raw: bytes) -> Media:
 
 def _thinking(fields: dict[str, bytes]) -> tuple[Thinking, ...]:
     """Reasoning, under whichever name it came: a client that says both says the same twice."""
-    for name in _REASONING:
-        value = fields.get(name, b"")
-        if value.startswith(b'"') and (text := _string(value, name)):
-            return (Thinking(text, raw=value),)
-    return ()
+    said = [value for name in _REASONING if (value := fields.get(name, b"")).startswith(b'"')]
+    value = next((one for one in said if one != b'""'), said[0] if said else b"")
+    return (Thinking(_string(value, "reasoning_content"), raw=value),) if value else ()
 
 
 def _calls(raw: bytes, path: str) -> tuple[ToolUse | Opaque, ...]:

@@ -210,10 +210,7 @@ def test_the_first_bytes_of_a_turn_stand_whatever_shape_it_comes_back_in() -> No
     one.send(body(USER))
     drifted = '{"content": [{"type": "text", "text": "go on"}], "odd": 1.0, "role": "user"}'
     assert one.send(body(drifted, answer, USER)) == body(USER, answer, USER)
-    assert one.stable is not None
-    assert [(note.code, note.path, note.note) for note in one.stable.notes] == [
-        ("HIS006", "/messages/0", "in the shape first seen")
-    ]
+    assert one.codes() == [], "the model reads the same: nothing is changed"
     dumped = answer[:-1] + ', "refusal": null, "annotations": []}'
     assert one.send(body(drifted, dumped, USER, answer, USER)) == body(USER, answer, USER, answer, USER)
 
