@@ -56,6 +56,10 @@ class Parsed(Protocol):
         """Bytes of each message, the leading ones too."""
 
     @property
+    def cache_key(self) -> str:
+        """The client's own name for the conversation, for servers that route by it; "" when it says none."""
+
+    @property
     def body(self) -> bytes:
         """The whole body."""
 
