@@ -14,7 +14,7 @@ from keepwarm.core import digest
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import EditNote, Head, Notice, Options, SystemBlock, Tool
 from keepwarm.exchange.compare import Now, differences, head_differences
-from keepwarm.exchange.turns import TurnMaker, note
+from keepwarm.exchange.turns import TurnMaker
 from keepwarm.rules.api import FirstSeen, HeadFix
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Journal, Lineage
@@ -69,24 +69,35 @@ class Stabiliser:
 
     def run(self, parsed: Parsed, session: str, agent: str) -> Stable:
         """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
+        note = self._rules.note
         system = self._rules.system(parsed.system)
         shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
         # What stands for one kind of server says nothing to another that may answer at the same address later, and
         # what stands for clients of one protocol nothing to those of another.
         spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
         key = GroupKey(session, agent, digest.chain(shape, spoken.encode()), self._front.name)
-        group = self._journal.group(key)
         maker = TurnMaker(
-            self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw, parsed.leading
+            self._journal,
+            self._rules,
+            self._dialect,
+            self._front,
+            self._journal.group(key),
+            parsed.messages_raw,
+            parsed.leading,
+            self._dialect.marks(parsed.body),
         )
         lineage = maker.lineage
         heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
         turns = maker.run(heading.notices)
         steps = turns.trail.steps
-        head = self._head(parsed, heading, lineage.head, steps[-1].loads)
+        loads = steps[-1].loads if steps else ()
+        latest, shared = lineage.predecessor(turns.keys)
+        if heading.holds and self._breaks(parsed.options, heading, lineage.head, loads, latest, shared):
+            heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
+        head = self._head(parsed, heading, lineage.head, loads)
         last = lineage.requests[0].options if lineage.requests else None
         options = self._rules.options(parsed.options, last)
-        now = Now(options.value, head, turns.trail, self._front, parsed.leading)
+        now = Now(options.value, head, turns.trail, self._front, parsed.leading, self._rules.known)
         before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now)
         sibling = before is None and (before := self._journal.sibling(key)) is not None
         if sibling and before is not None:
@@ -106,7 +117,7 @@ class Stabiliser:
                 head.tools,
                 tuple([step.turn.chunk for step in steps]),
                 tuple(pairwise([0, *[step.end for step in steps]])),
-                lengths=parsed.messages_raw.lengths(),
+                lengths=parsed.lengths,
                 leading=parsed.leading,
             ),
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
@@ -116,7 +127,7 @@ class Stabiliser:
             shared=shared,
             differences=parted,
             options=options.value,
-            size=size + steps[-1].size,
+            size=size + (steps[-1].size if steps else 0),
             sibling=sibling,
             inline=turns.inline,
             kept=size + turns.trail.size(shared),
@@ -138,22 +149,45 @@ class Stabiliser:
         return latest, shared if latest is best else latest.shared(keys), parted, branch
 
     def _heading(
-        self, parsed: Parsed, system: tuple[SystemBlock, ...], old: HeadState | None, *, can_tell: bool
+        self,
+        parsed: Parsed,
+        system: tuple[SystemBlock, ...],
+        old: HeadState | None,
+        *,
+        can_tell: bool,
+        hold: bool = True,
     ) -> _Heading:
         """System and tools after the rules. Read and fixed anew only when the client's are other than last time."""
         asked = digest.of_text(*[block.text for block in system])
         wires = tuple(map(digest.wire, parsed.tools_raw))
-        if old is not None and old.asked == asked and old.wires[:-1] == wires:
+        if hold and old is not None and old.asked == asked and old.wires[:-1] == wires:
             return _Heading(old.head, old.notes, old.notices, wires, asked)
         tools = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
         fix = HeadFix(Head(system, tools))
         if can_tell:
             fix = self._rules.head(fix.head, old.head if old is not None else None)
         seen = () if old is None else old.head.tools
-        known = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen))
+        hold = hold and self._rules.hold_tools and old is not None and _says(fix.head) == _says(old.head)
+        known = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen), hold)
         ordered = self._rules.tools(fix.head.tools, known)
-        notes = tuple(map(note, (*fix.edits, *ordered.edits)))
+        notes = tuple(map(self._rules.note, (*fix.edits, *ordered.edits)))
         return _Heading(Head(fix.head.system, ordered.value), notes, fix.notices, wires, asked, tools)
+
+    def _breaks(
+        self,
+        options: Options,
+        heading: _Heading,
+        old: HeadState | None,
+        loaded: tuple[str, ...],
+        before: Sent | None,
+        shared: int,
+    ) -> bool:
+        """Whether the prefix is lost whatever tools are held back, or the client insists on one of them."""
+        if old is None or before is None or not shared or before.options.model != options.model:
+            return True
+        choice = options.tool_choice or ""
+        insists = choice.startswith("tool:") and choice not in {f"tool:{tool.name}" for tool in heading.head.tools}
+        return insists or old.wires[-1] != digest.of_text(*loaded)
 
     def _head(self, parsed: Parsed, heading: _Heading, old: HeadState | None, loaded: tuple[str, ...]) -> HeadState:
         """The head's upstream text; made again only when it is another."""
@@ -195,6 +229,15 @@ class _Heading(msgspec.Struct, frozen=True):
     asked: bytes
     tools: tuple[Tool, ...] | None = None
     """The client's tools; None where they are as they were and were not read."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether a tool is held back."""
+        return any(note.code == "ORD002" for note in self.notes)
+
+
+def _says(head: Head) -> list[str]:
+    return [block.text for block in head.system]
 
 
 def _size(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> int:

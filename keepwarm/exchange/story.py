@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from keepwarm.core import digest
 from keepwarm.core.events import Usage
+from keepwarm.core.prompt import EditNote
 from keepwarm.exchange.exact import Case, Question, question
 from keepwarm.exchange.keeper import Call, Keeper
+from keepwarm.exchange.marking import faults
 from keepwarm.exchange.stabilise import Stable
 from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
 from keepwarm.ledger.verdict import Predecessor, Scene, Suspect, judge
+from keepwarm.rules.engine import RuleBook
 from keepwarm.wire.api import ClientFacts, Parsed
 
 UNSET = -1.0
@@ -23,10 +28,17 @@ class Story:
         self.upstream = upstream
         self.parsed: Parsed | None = None
         self.who = ClientFacts()
+        self.rules = RuleBook()
         self.kind = ""
         self.stable: Stable | None = None
         self.seat: Seat | None = None
         self.moved = ""
+        self.replica = ""
+        """The machine that answered, where its headers name one."""
+        self.marked: bytes | None = None
+        """What was sent to a server that keeps only what is marked."""
+        self.notes: list[EditNote] = []
+        """What was changed besides the words."""
         self.slotted = False
         """Whether the server is one whose conversations take each other's slots."""
         self.status = 0
@@ -69,11 +81,11 @@ class Story:
             status=self.status,
             ending=self.ending,
             error=self.error,
-            edits=stable.notes if stable and edited else (),
+            edits=(*stable.notes, *self.notes) if stable and edited else (),
             metadata=stable.metadata if stable else (),
             usage=self.usage,
             verdict=self._verdict(keeper),
-            seat=self.seat,
+            seat=self.seat if self.seat is None else replace(self.seat, replica=self.replica),
             received_bytes=len(self.call.body),
             sent_bytes=self.sent_bytes,
             answered_bytes=self.answered_bytes,
@@ -90,18 +102,32 @@ class Story:
             return None
         if self.ending == "hung_up" and self.usage.cached_tokens is None:
             return None
-        suspects = tuple(Suspect(one, keeper.terms(self.front).rules.causes(one)) for one in stable.differences)
+        suspects = tuple(Suspect(one, self.rules.causes(one)) for one in stable.differences)
+        case = self.case = Case(self.usage, self._before(stable), suspects, self._scene(stable, keeper))
+        return judge(case.usage, case.before, case.suspects, case.scene)
+
+    def _scene(self, stable: Stable, keeper: Keeper) -> Scene:
+        """What is known of the server besides its counts, and of the markers that it was sent."""
+        marks: tuple[str, ...] = ()
+        if self.marked is not None and stable.before is not None:
+            changed = (difference.path for difference in stable.differences)
+            marks = faults(self.call.body, self.marked, self.rules, stable.options.model, changed)
         slotted = self.slotted or (self.seat is not None and self.seat.slot is not None)
-        scene = Scene(
+        return Scene(
             self.moved,
+            self._other_replica(stable),
             inline=stable.inline,
             slotted=slotted,
             context=keeper.context,
+            marks=marks,
             pace=self._pace(keeper),
             plain=keeper.manner.record,
         )
-        self.case = case = Case(self.usage, self._before(stable), suspects, scene)
-        return judge(case.usage, case.before, case.suspects, case.scene)
+
+    def _other_replica(self, stable: Stable) -> str:
+        """How another machine answered than the request before; "" when the same did, or nothing tells."""
+        before = stable.before.replica if stable.before is not None else ""
+        return f"{self.replica} after {before}" if self.replica and before not in ("", self.replica) else ""
 
     def question(self, keeper: Keeper, record: Record) -> Question | None:
         """What the server may be asked to make the verdict exact; None where that would say no more."""

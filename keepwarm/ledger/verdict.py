@@ -85,6 +85,8 @@ class Scene(msgspec.Struct, frozen=True):
     """The server keeps one conversation a slot, so that another one takes its place."""
     block: int = 1
     """Tokens that the server caches together."""
+    marks: tuple[str, ...] = ()
+    """What is wrong with the cache markers, by rule, for a server that keeps only what is marked."""
     pace: float | None = None
     """Milliseconds that a token takes to be processed, where the server does not measure this prompt itself."""
     plain: bool = False
@@ -214,6 +216,8 @@ class _Case:
             return "seat", "SEA002", f"another replica answered, {scene.replica}"
         if scene.restarted:
             return "server", "SRV004", "it was started anew, or has loaded its model again"
+        if scene.marks:
+            return "client", scene.marks[0], "the cache markers are not where they would keep it"
         if not parted and actual >= self._tokens - self._slack:
             return "server", "HIS008", "the answer before reads another way than it was generated"
         if scene.inline and not parted:
@@ -237,6 +241,7 @@ class _Case:
     ) -> Verdict:
         outcome: Outcome = "miss" if actual < 0.1 * self._had else "partial"
         lost = self._had - actual
+        causes = tuple(dict.fromkeys((*causes, *self._scene.marks)))
         place, places = (self._place(costly[0]) if costly else None), self._places(costly)
         return Verdict(
             outcome, blame, grade, expected, actual, lost, causes, place, words, had=self._had, places=places

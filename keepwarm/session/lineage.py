@@ -160,6 +160,8 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     """What came back, when it came back whole."""
     trail: Trail = Trail()
     """Its turns, to be taken over."""
+    replica: str = ""
+    """The machine that answered, where the answer's headers name one."""
 
     def shared(self, keys: Sequence[bytes]) -> int:
         """How many leading turns another request shares. A chain digest is equal only if all before it are."""

@@ -29,6 +29,10 @@ class OpenAI(msgspec.Struct, frozen=True):
     protocol = "chat"
     same_protocol = False
 
+    def marks(self, body: bytes) -> bool:
+        """False: what stands is a translation."""
+        return False
+
     def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
         """The system prompt as a chat message."""
         return chat.system_text(blocks)
@@ -46,6 +50,7 @@ class OpenAI(msgspec.Struct, frozen=True):
         parts = chat.members(draft.options, self.model)
         parts.append(b'"stream":true,"stream_options":{"include_usage":true}')
         parts += self.extras(draft)
+        parts += [chat.pair(name, value) for name, value in draft.members]
         return Outgoing(PATH, chat.body(parts, draft.system, draft.tools, draft.chunks), draft.headers)
 
     def extras(self, draft: Draft) -> list[bytes]:
