@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from keepwarm.core import digest
 from keepwarm.core.events import Usage
 from keepwarm.core.prompt import EditNote
+from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.exact import Case, Question, question
 from keepwarm.exchange.keeper import Call, Keeper
 from keepwarm.exchange.marking import faults
@@ -133,7 +134,10 @@ class Story:
         """What the server may be asked to make the verdict exact; None where that would say no more."""
         if self.case is None or self.stable is None or self.stable.before is None:
             return None
-        return question(record, self.case, keeper.terms(self.front).dialect, self.stable.draft, self.stable.before)
+        terms = keeper.terms(self.front)
+        headers = pass_on.onward(self.call.headers, (), same_protocol=False)
+        draft = replace(self.stable.draft, headers=headers, untouched=terms.manner.observe)
+        return question(record, self.case, terms.dialect, draft, self.stable.before)
 
     def _pace(self, keeper: Keeper) -> float | None:
         """Milliseconds that a token of a prompt takes, where the server does not say it of this one: from the time to
