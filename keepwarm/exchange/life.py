@@ -10,11 +10,12 @@ in exactly one Write.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
 from keepwarm.core.events import Failed
+from keepwarm.core.prompt import Message, Text, Turn
 from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import Close, Command, Event, Reply, Write
@@ -25,10 +26,12 @@ from keepwarm.exchange.story import Story
 from keepwarm.ledger.records import Record, Recording, Seat
 from keepwarm.session.affinity import SIDE, Choice, Guest
 from keepwarm.session.lineage import Sent
-from keepwarm.upstream import llamacpp
+from keepwarm.upstream import chat, llamacpp
 from keepwarm.upstream.api import Outgoing
 from keepwarm.wire.api import Front
 
+OTHER_WORDS: Final = chat.turn_text(Turn((Message("user", (Text("~"),), 0),)))
+"""A turn that no conversation begins with."""
 Steps: TypeAlias = Generator[Command, Event | None, None]
 
 
@@ -114,17 +117,21 @@ class Life:
     def _sit(self) -> Choice:
         story = self.story
         assert story.stable is not None
-        guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
+        stable = story.stable
+        guest = Guest(stable.lineage.id, story.who.session, story.kind, stable.older.bond, stable.older.after)
         choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0)
         self._slot = choice.slot
         story.seat = Seat(choice.slot, choice.reason)
         return choice
 
-    def _outgoing(self) -> Outgoing:
+    def _outgoing(self, instead: bytes = b"") -> Outgoing:
+        """What goes upstream; with the one turn `instead`, where its head alone is of interest."""
         story, dialect = self.story, self._keeper.dialect
         assert story.stable is not None
         draft = story.stable.draft
         metadata = story.stable.metadata
+        if instead:
+            draft = replace(draft, chunks=(instead,))
         if self._keeper.manner.observe:
             draft = replace(draft, system=b"", tools=b"", chunks=(b"",) * len(draft.chunks))
             metadata = ()
@@ -147,6 +154,9 @@ class Life:
             return
         rendered = yield from passage.ask(llamacpp.render(outgoing))
         small = llamacpp.clear(choice.slot, rendered.body) if rendered.status == 200 else None
+        if choice.handover == "keep":
+            other = yield from passage.ask(llamacpp.render(self._outgoing(OTHER_WORDS)))
+            small = llamacpp.keep(choice.slot, rendered.body, other.body) if other.status == 200 else small
         if small is not None:
             yield from passage.ask(replace(small, headers=headers))
 

@@ -16,8 +16,10 @@ from keepwarm.exchange.compare import difference
 from keepwarm.exchange.turns import TurnMaker, note
 from keepwarm.rules.api import FirstSeen, Fix
 from keepwarm.rules.engine import RuleBook
+from keepwarm.session import succession
 from keepwarm.session.journal import Journal, Lineage
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Trail, shape_of
+from keepwarm.session.succession import NOBODY, Older
 from keepwarm.upstream.api import Dialect, Draft
 from keepwarm.wire.api import Front, Parsed
 
@@ -41,6 +43,8 @@ class Stable(msgspec.Struct, frozen=True):
     """The request that this one goes on from."""
     shared: int
     """Leading turns that both have."""
+    older: Older
+    """What it hangs together with when it is new."""
     difference: Difference
     size: int
     """Bytes of the head and of all turns."""
@@ -70,6 +74,11 @@ class Stabiliser:
         head = self._head(parsed, system, lineage.head, steps[-1].loads)
         if before is None and len(turns.keys) > 1:
             before, shared = self._journal.elsewhere(key, turns.keys, head.wires)
+        older = NOBODY
+        if before is None and turns.keys:
+            opening = next(step.turn.chunk for step in steps if step.turn.key)
+            older = succession.older(self._journal, key, lineage, turns.keys, opening)
+            before, shared = older.sent, older.shared
         chunks = tuple([step.turn.chunk for step in steps])
         ranges = tuple(pairwise([0, *[step.end for step in steps]]))
         head_size = _head_size(head)
@@ -93,6 +102,7 @@ class Stabiliser:
             metadata=system.metadata,
             before=before,
             shared=shared,
+            older=older,
             difference=difference(before, head, turns.keys, shared, turns.trail, lineage),
             size=head_size + steps[-1].size,
             kept=head_size + turns.trail.size(shared),

@@ -200,6 +200,10 @@ class Journal:
         """Bytes of upstream text held."""
         return self._size + sum(len(head.system) + len(head.tools) for head in self._heads.values())
 
+    def groups(self) -> Iterator[Group]:
+        """All groups, the one used longest ago first."""
+        yield from self._groups.values()
+
     def lineages(self) -> Iterator[Lineage]:
         """All conversations, the one used longest ago first."""
         for group in self._groups.values():

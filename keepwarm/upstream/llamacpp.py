@@ -8,6 +8,7 @@ reasoning at a new user turn; a template that does not know a switch does not se
 
 from __future__ import annotations
 
+import os.path
 from typing import Any
 
 import msgspec
@@ -61,6 +62,15 @@ def clear(slot: int, rendered: bytes) -> Outgoing | None:
     if not prompt:
         return None
     return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
+
+
+def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
+    """The head of a conversation into a slot that holds another with the same head: what two of `render`'s answers
+    have in common, which differ in all but the head."""
+    prompt = os.path.commonprefix([_prompt(rendered), _prompt(other)])
+    if not prompt:
+        return None
+    return Outgoing("/completion", msgspec.json.encode({"prompt": prompt, "n_predict": 0, "id_slot": slot}))
 
 
 def tokenize(rendered: bytes) -> Outgoing | None:
