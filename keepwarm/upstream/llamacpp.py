@@ -8,12 +8,12 @@ reasoning at a new user turn; a template that does not know a switch does not se
 
 from __future__ import annotations
 
-import os.path
 from typing import Any
 
 import msgspec
 
 from keepwarm.codec.json_text import UNREADABLE
+from keepwarm.core.diff import common_prefix
 from keepwarm.upstream import chat
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.openai import OpenAI
@@ -67,7 +67,8 @@ def clear(slot: int, rendered: bytes) -> Outgoing | None:
 def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
     """The head of a conversation into a slot that holds another with the same head: what two of `render`'s answers
     have in common, which differ in all but the head."""
-    prompt = os.path.commonprefix([_prompt(rendered), _prompt(other)])
+    prompt = _prompt(rendered)
+    prompt = prompt[: common_prefix(prompt, _prompt(other))]
     if not prompt:
         return None
     return Outgoing("/completion", msgspec.json.encode({"prompt": prompt, "n_predict": 0, "id_slot": slot}))
