@@ -5,6 +5,7 @@ Here the parts are put together, and the head is made; `turns.py` makes the turn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
@@ -61,7 +62,8 @@ class Stabiliser:
 
     def __init__(self, journal: Journal, rules: RuleBook, dialect: Dialect, front: Front) -> None:
         self._journal = journal
-        self._rules = rules
+        # Where each tool that may be called is printed in the prompt, none can be told of elsewhere.
+        self._rules = rules if dialect.quiet_tools else rules.without("ORD002")
         self._dialect = dialect
         self._front = front
 
@@ -76,7 +78,7 @@ class Stabiliser:
         )
         lineage = maker.lineage
         heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
-        turns = maker.run(heading.notices)
+        turns = maker.run(heading.notices, self._waiting(heading.head.tools))
         steps = turns.trail.steps
         before, shared = lineage.predecessor(turns.keys)
         head = self._head(parsed, heading, lineage.head, steps[-1].loads)
@@ -104,6 +106,7 @@ class Stabiliser:
                 tuple([step.turn.chunk for step in steps]),
                 tuple(pairwise([0, *[step.end for step in steps]])),
                 lengths=parsed.messages_raw.lengths(),
+                late=head.late,
             ),
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
             metadata=system.metadata,
@@ -146,9 +149,12 @@ class Stabiliser:
         original = heading.tools
         if original is None:
             original = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
-        shown = head.tools
+        shown, late = head.tools, tuple[Tool, ...]()
         if not self._dialect.same_protocol:
-            shown = tuple(tool for tool in shown if not tool.deferred or tool.name in loaded)
+            ready = tuple(tool for tool in shown if not tool.deferred or tool.name in loaded)
+            waited = self._waiting(ready)
+            late = tuple(tool for tool in ready if tool.late or tool.name in waited)
+            shown = tuple(tool for tool in ready if tool not in late)
         return HeadState(
             _head_key(head.system, shown),
             head,
@@ -159,7 +165,12 @@ class Stabiliser:
             heading.notes,
             heading.notices,
             heading.asked,
+            self._dialect.tools(late, original) if late else b"",
         )
+
+    def _waiting(self, tools: Sequence[Tool]) -> dict[str, Tool]:
+        """Those of the tools that are told of where a result loads them."""
+        return {tool.name: tool for tool in tools if tool.deferred} if self._rules.has("ORD002") else {}
 
 
 class _Heading(msgspec.Struct, frozen=True):

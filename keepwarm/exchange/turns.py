@@ -10,16 +10,16 @@ are written anew), stands as well: see `TurnMaker._as_it_stood`. The newest turn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from keepwarm.core import digest
 from keepwarm.core.diff import common_prefix
-from keepwarm.core.prompt import Edit, EditNote, Message, Notice, ToolReference, ToolResult, Turn
+from keepwarm.core.prompt import Edit, EditNote, Message, Notice, Tool, ToolReference, ToolResult, Turn
 from keepwarm.core.sketch import Mark, changes, loose_of, loose_turn, sketch
-from keepwarm.exchange.tail import Tail, find_reminder, tell
+from keepwarm.exchange.tail import Tail, find_reminder, tell, tell_tools
 from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Facts, Group, Journal, Lineage
@@ -60,13 +60,15 @@ class TurnMaker:
         self._fresh: list[Standing] = []
         self._notes: list[EditNote] = []
         self._stood: list[EditNote] = []
+        self._waiting: Mapping[str, Tool] = {}
         self._late: list[Notice] = []
         """What came up in old turns and the model has not read: it is told in the newest one."""
         self.lineage = self._conversation()
 
-    def run(self, notices: Sequence[Notice] = ()) -> Turns:
-        """The turns; `notices` are told in the newest one unless they have been. Raises BadJson for a message that
-        cannot be read."""
+    def run(self, notices: Sequence[Notice] = (), waiting: Mapping[str, Tool] | None = None) -> Turns:
+        """The turns; `notices` are told in the newest one unless they have been, the definition of a tool in `waiting`
+        where a result loads it. Raises BadJson for a message that cannot be read."""
+        self._waiting = waiting or {}
         keys, steps = self.lineage.repeated(self._wires)
         self._row = list(steps)
         at = steps[-1].end if steps else 0
@@ -167,6 +169,9 @@ class TurnMaker:
         told: tuple[tuple[str, bytes], ...] = ()
         if tail is not None and spoken.messages:
             spoken, told, more = tell(spoken, replace(tail, notices=(*tail.notices, *self._late)))
+            edits += more
+        if self._waiting:
+            spoken, more = tell_tools(spoken, self._waiting)
             edits += more
         fix = self._rules.turn(spoken, self._recollection(after))
         notes = tuple(map(note, (*edits, *fix.edits)))

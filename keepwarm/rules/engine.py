@@ -22,6 +22,14 @@ class RuleBook(msgspec.Struct, frozen=True):
 
     rules: tuple[Rule, ...] = ()
 
+    def without(self, code: str) -> RuleBook:
+        """The same without one rule."""
+        return RuleBook(tuple(rule for rule in self.rules if rule.code != code))
+
+    def has(self, code: str) -> bool:
+        """Whether a rule is in force."""
+        return any(rule.code == code for rule in self.rules)
+
     def system(self, blocks: Iterable[SystemBlock]) -> Fix[tuple[SystemBlock, ...]]:
         """The system prompt without what was never meant for the model."""
         kept: list[SystemBlock] = []

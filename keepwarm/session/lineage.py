@@ -62,6 +62,8 @@ class HeadState(msgspec.Struct, frozen=True, gc=False):
     """What it does not say, and the model is told in the conversation instead."""
     asked: bytes = b""
     """Digest of the client's system texts, to know them again."""
+    late: bytes = b""
+    """The upstream text of the tools that the model reads of in the conversation."""
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):

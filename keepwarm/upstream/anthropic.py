@@ -31,6 +31,7 @@ class Anthropic(msgspec.Struct, frozen=True):
 
     name = "anthropic"
     same_protocol = True
+    quiet_tools = False
 
     def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
         """The member `system` anew when a rule changed it."""

@@ -44,6 +44,8 @@ class Draft(msgspec.Struct, frozen=True):
     """Headers to send besides the dialect's own."""
     lengths: tuple[int, ...] = ()
     """Bytes of each of the client's messages, where they are known."""
+    late: bytes = b""
+    """What `Dialect.tools` made of those that the model reads of in the conversation, not at the head of the prompt."""
 
 
 class Traits(msgspec.Struct, frozen=True):
@@ -84,6 +86,10 @@ class Dialect(Protocol):
     @property
     def same_protocol(self) -> bool:
         """True when the server speaks the client's protocol: bytes are edited in place and answers pass as they are."""
+
+    @property
+    def quiet_tools(self) -> bool:
+        """True when the server can offer tools to the model that the chat template does not print: `Draft.late`."""
 
     def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
         """The system prompt as upstream text; b"" when it goes as the client wrote it, or there is none."""

@@ -45,11 +45,11 @@ def tools_text(tools: tuple[Tool, ...]) -> bytes:
 
 
 def _tool(tool: Tool) -> bytes:
-    parts = [b'{"type":"function","function":{"name":', _encode(tool.name)]
-    if tool.description:
-        parts += (b',"description":', _encode(tool.description))
-    parts += (b',"parameters":', tool.schema, b"}}")
-    return b"".join(parts)
+    # Without a description too: llama.cpp prints one for each tool, and the prompt must be the same whichever of the two
+    # lists of `Draft.late` a template prints.
+    name, description = _encode(tool.name), _encode(tool.description)
+    row = (b'{"type":"function","function":{"name":', name, b',"description":', description, b',"parameters":')
+    return b"".join((*row, tool.schema, b"}}"))
 
 
 def turn_text(turn: Turn, *, vision: bool = True) -> bytes:

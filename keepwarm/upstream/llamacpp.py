@@ -4,6 +4,11 @@ That endpoint and not `/v1/messages`, because only there `id_slot`, `cache_promp
 (server-context.cpp; seen on xllamacpp 2026.10). `parallel_tool_calls` is off by default there and agents expect it.
 `preserve_thinking` and `clear_thinking` are switches of chat templates (Qwen, GLM) that otherwise drop earlier
 reasoning at a new user turn; a template that does not know a switch does not see it.
+
+`chat_template_kwargs` may hold `tools` too, and the template then prints those, while `tools` of the request itself
+still makes the grammar that a call must follow (common/chat.cpp, where the kwargs are laid over the template's own
+values; seen on xllamacpp 2026.10). So a tool can be offered that is not at the head of the prompt. Left out of `tools`
+it could not be called: the grammar makes another tool's name of it.
 """
 
 from __future__ import annotations
@@ -25,23 +30,26 @@ class LlamaCpp(OpenAI, frozen=True):
     traits: Traits = Traits("llamacpp")
 
     name = "llamacpp"
+    quiet_tools = True
 
     def extras(self, draft: Draft) -> list[bytes]:
         """The slot, the progress, and the switches of the chat template."""
         parts = [
             b'"return_progress":true,"cache_prompt":true',
-            chat.pair("chat_template_kwargs", self._switches(draft.options.thinking)),
+            chat.pair("chat_template_kwargs", self._switches(draft)),
         ]
-        if draft.tools:
+        if draft.tools or draft.late:
             parts.append(chat.pair("parallel_tool_calls", draft.options.parallel_tools is not False))
         if draft.slot is not None:
             parts.append(chat.pair("id_slot", draft.slot))
         return parts
 
-    def _switches(self, thinking: bool | None) -> dict[str, bool]:
-        switches = {"preserve_thinking": True, "clear_thinking": False}
-        if thinking is not None:
-            switches["enable_thinking"] = thinking
+    def _switches(self, draft: Draft) -> dict[str, bool | msgspec.Raw]:
+        switches: dict[str, bool | msgspec.Raw] = {"preserve_thinking": True, "clear_thinking": False}
+        if draft.options.thinking is not None:
+            switches["enable_thinking"] = draft.options.thinking
+        if draft.late:
+            switches["tools"] = msgspec.Raw(b"[" + draft.tools + b"]")
         return switches
 
 

@@ -27,6 +27,7 @@ class OpenAI(msgspec.Struct, frozen=True):
 
     name = "chat"
     same_protocol = False
+    quiet_tools = False
 
     def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
         """The system prompt as a chat message."""
@@ -45,7 +46,8 @@ class OpenAI(msgspec.Struct, frozen=True):
         parts = chat.members(draft.options, self.model)
         parts.append(b'"stream":true,"stream_options":{"include_usage":true}')
         parts += self.extras(draft)
-        return Outgoing(PATH, chat.body(parts, draft.system, draft.tools, draft.chunks), draft.headers)
+        tools = b",".join(filter(None, (draft.tools, draft.late)))
+        return Outgoing(PATH, chat.body(parts, draft.system, tools, draft.chunks), draft.headers)
 
     def extras(self, draft: Draft) -> list[bytes]:
         """Members of the body that only one kind of server knows."""
