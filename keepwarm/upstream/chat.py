@@ -45,8 +45,8 @@ def tools_text(tools: tuple[Tool, ...]) -> bytes:
 
 
 def _tool(tool: Tool) -> bytes:
-    # Without a description too: llama.cpp prints one for each tool, and the prompt must be the same whichever of the two
-    # lists of `Draft.late` a template prints.
+    # A description also where there is none: llama.cpp adds it to `tools`, but not to the list that it is told to print
+    # (`Draft.late`), and the two must give the same prompt.
     name, description = _encode(tool.name), _encode(tool.description)
     row = (b'{"type":"function","function":{"name":', name, b',"description":', description, b',"parameters":')
     return b"".join((*row, tool.schema, b"}}"))
