@@ -10,28 +10,25 @@ in exactly one Write.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
 from keepwarm.core.events import Failed
-from keepwarm.core.prompt import Message, Text, Turn
 from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import Close, Command, Event, Reply, Write
-from keepwarm.exchange.keeper import Call, Keeper
+from keepwarm.exchange.keeper import Call, Keeper, Terms
 from keepwarm.exchange.relay import Gone, Passage
 from keepwarm.exchange.stabilise import Stabiliser
 from keepwarm.exchange.story import Story
 from keepwarm.ledger.records import Record, Recording, Seat
 from keepwarm.session.affinity import SIDE, Choice, Guest
 from keepwarm.session.lineage import Sent
-from keepwarm.upstream import chat, llamacpp
+from keepwarm.upstream import llamacpp
 from keepwarm.upstream.api import Outgoing
 from keepwarm.wire.api import Front
 
-OTHER_WORDS: Final = chat.turn_text(Turn((Message("user", (Text("~"),), 0),)))
-"""A turn that no conversation begins with."""
 Steps: TypeAlias = Generator[Command, Event | None, None]
 
 
@@ -39,7 +36,7 @@ class Life:
     """One request."""
 
     def __init__(self, call: Call, keeper: Keeper, front: Front) -> None:
-        self.story = Story(call, front.name, keeper.dialect.name)
+        self.story = Story(call, front.name, keeper.kind)
         self._keeper = keeper
         self._front = front
         self._slot: int | None = None
@@ -66,14 +63,16 @@ class Life:
         story, keeper = self.story, self._keeper
         parsed = story.parsed = self._front.parse(story.call.body)
         who = story.who = self._front.identity(story.call.headers, parsed)
-        journal = keeper.journal
-        stable = Stabiliser(journal, keeper.rules, keeper.dialect, self._front).run(parsed, who.session, who.agent)
+        journal, terms = keeper.journal, keeper.terms(self._front.name)
+        stable = Stabiliser(journal, terms.rules, terms.dialect, self._front).run(parsed, who.session, who.agent)
+        if terms.manner.observe:
+            stable = replace(stable, metadata=terms.lifting.system(parsed.system).metadata)
         story.stable = stable
         story.kind = self._kind(dict(stable.metadata))
         head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)
         choice = self._sit()
-        outgoing = self._outgoing()
-        passage = Passage(story, keeper.dialect, self._front, silent=keeper.manner.observe)
+        outgoing = self._outgoing(terms)
+        passage = Passage(story, terms.dialect, self._front, silent=terms.manner.observe)
         if choice.slot is not None:
             yield from passage.take_slot(choice.slot)
             yield from self._hand_over(choice, outgoing, passage)
@@ -124,16 +123,12 @@ class Life:
         story.seat = Seat(choice.slot, choice.reason)
         return choice
 
-    def _outgoing(self, instead: bytes = b"") -> Outgoing:
-        """What goes upstream; with the one turn `instead`, where its head alone is of interest."""
-        story, dialect = self.story, self._keeper.dialect
+    def _outgoing(self, terms: Terms) -> Outgoing:
+        story, dialect = self.story, terms.dialect
         assert story.stable is not None
         draft = story.stable.draft
         metadata = story.stable.metadata
-        if instead:
-            draft = replace(draft, chunks=(instead,))
-        if self._keeper.manner.observe:
-            draft = replace(draft, system=b"", tools=b"", chunks=(b"",) * len(draft.chunks))
+        if terms.manner.observe:
             metadata = ()
         headers = pass_on.onward(story.call.headers, metadata, same_protocol=dialect.same_protocol)
         outgoing = dialect.request(replace(draft, slot=self._slot, headers=headers))
@@ -155,8 +150,8 @@ class Life:
         rendered = yield from passage.ask(llamacpp.render(outgoing))
         small = llamacpp.clear(choice.slot, rendered.body) if rendered.status == 200 else None
         if choice.handover == "keep":
-            other = yield from passage.ask(llamacpp.render(self._outgoing(OTHER_WORDS)))
-            small = llamacpp.keep(choice.slot, rendered.body, other.body) if other.status == 200 else small
+            other = yield from passage.ask(llamacpp.render(llamacpp.in_other_words(outgoing)))
+            small = llamacpp.keep(choice.slot, rendered.body, other.body) if other.status == 200 else None
         if small is not None:
             yield from passage.ask(replace(small, headers=headers))
 

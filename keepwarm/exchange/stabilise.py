@@ -71,10 +71,13 @@ class Stabiliser:
         """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
         system = self._rules.system(parsed.system)
         shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
-        # What stands for one kind of server says nothing to another that may answer at the same address later.
-        key = GroupKey(session, agent, digest.chain(shape, self._dialect.name.encode()))
+        # What stands for one kind of server says nothing to another that may answer at the same address later, and
+        # what stands for clients of one protocol nothing to those of another.
+        spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
+        key = GroupKey(session, agent, digest.chain(shape, spoken.encode()), self._front.name)
+        group = self._journal.group(key)
         maker = TurnMaker(
-            self._journal, self._rules, self._dialect, self._front, self._journal.group(key), parsed.messages_raw
+            self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw, parsed.leading
         )
         lineage = maker.lineage
         heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
@@ -86,7 +89,7 @@ class Stabiliser:
             before, shared = self._journal.elsewhere(key, turns.keys, head.wires)
         older = NOBODY
         if before is None and turns.keys:
-            opening = next(step.turn.chunk for step in steps if step.turn.key)
+            opening = next(step.turn.chunk or step.turn.raw for step in steps if step.turn.key)
             older = succession.older(self._journal, key, lineage, turns.keys, opening)
             before, shared = older.sent, older.shared
         options = self._rules.options(parsed.options, before.options if before is not None else None)
@@ -107,13 +110,14 @@ class Stabiliser:
                 tuple(pairwise([0, *[step.end for step in steps]])),
                 lengths=parsed.messages_raw.lengths(),
                 late=head.late,
+                leading=parsed.leading,
             ),
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
             metadata=system.metadata,
             before=before,
             shared=shared,
             older=older,
-            differences=differences(before, Now(options.value, head, turns.trail, shared, self._front)),
+            differences=differences(before, Now(options.value, head, turns.trail, self._front, parsed.leading)),
             options=options.value,
             size=size + steps[-1].size,
             kept=size + turns.trail.size(shared),

@@ -30,7 +30,7 @@ from keepwarm.shell import side_doors
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.drive import Drive
 from keepwarm.upstream.api import Traits
-from keepwarm.upstream.registry import dialect
+from keepwarm.upstream.registry import dialects
 from keepwarm.wire.api import Front
 from keepwarm.wire.fronts import FRONTS
 
@@ -74,7 +74,8 @@ class Gateway:
             manner = Manner(config.keep, observe, config.ledger.record, config.upstream.slots)
             rules = rule_book(config.safety, config.rules.off, config.rules.on) if config.keep else RuleBook()
             self._traits = traits
-            self._keeper = Keeper(dialect(traits, config.upstream.model), rules, self.journal, manner, traits.slots)
+            spoken = dialects(traits, config.upstream.model)
+            self._keeper = Keeper(traits.kind, spoken, rules, self.journal, manner, traits.slots)
         return self._keeper
 
     def write(self, record: Record, recording: Recording | None) -> None:

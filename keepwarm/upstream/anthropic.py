@@ -30,6 +30,7 @@ class Anthropic(msgspec.Struct, frozen=True):
     model: str = ""
 
     name = "anthropic"
+    protocol = "anthropic"
     same_protocol = True
     quiet_tools = False
 

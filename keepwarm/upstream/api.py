@@ -46,6 +46,8 @@ class Draft(msgspec.Struct, frozen=True):
     """Bytes of each of the client's messages, where they are known."""
     late: bytes = b""
     """What `Dialect.tools` made of those that the model reads of in the conversation, not at the head of the prompt."""
+    leading: int = 0
+    """How many messages stand in front of those of `ranges` and `lengths` and are the system prompt."""
 
 
 class Traits(msgspec.Struct, frozen=True):
@@ -62,6 +64,8 @@ class Traits(msgspec.Struct, frozen=True):
     model: str = ""
     """The model's name, when the server has one model."""
     version: str = ""
+    chat: bool = True
+    """Whether it takes chat completions."""
     first_party: bool = False
     """Anthropic itself: observed, never rewritten, unless the user turns it on."""
 
@@ -81,11 +85,15 @@ class Dialect(Protocol):
 
     @property
     def name(self) -> str:
-        """The key in the registry."""
+        """The kind of server: a key of the registry."""
+
+    @property
+    def protocol(self) -> str:
+        """What is spoken to the server: "anthropic" or "chat"."""
 
     @property
     def same_protocol(self) -> bool:
-        """True when the server speaks the client's protocol: bytes are edited in place and answers pass as they are."""
+        """True when that is the client's protocol: bytes are edited in place and answers pass as they are."""
 
     @property
     def quiet_tools(self) -> bool:

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.core.diff import common_prefix
@@ -72,6 +73,15 @@ def clear(slot: int, rendered: bytes) -> Outgoing | None:
     return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
 
 
+def in_other_words(request: Outgoing) -> Outgoing:
+    """A request with the same head and one other message."""
+    body = msgspec.json.decode(request.body, type=dict[str, msgspec.Raw])
+    messages = msgspec.json.decode(body["messages"], type=list[_Message])
+    head = [message for message in messages[:1] if message.role in ("system", "developer")]
+    body["messages"] = msgspec.Raw(msgspec.json.encode([*head, _Message("user", "~")]))
+    return replace(request, body=msgspec.json.encode(body))
+
+
 def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
     """The head of a conversation into a slot that holds another with the same head: what two of `render`'s answers
     have in common, which differ in all but the head."""
@@ -96,6 +106,11 @@ def tokens(counted: bytes) -> int | None:
         return len(msgspec.json.decode(counted, type=_Tokens).tokens)
     except UNREADABLE:
         return None
+
+
+class _Message(msgspec.Struct, frozen=True):
+    role: str
+    content: Any = None
 
 
 class _Tokens(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ class OpenAI(msgspec.Struct, frozen=True):
     """The name to ask for; "" passes the client's on (a server with one model does not care)."""
 
     name = "chat"
+    protocol = "chat"
     same_protocol = False
     quiet_tools = False
 
