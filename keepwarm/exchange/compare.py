@@ -34,6 +34,8 @@ class Now(msgspec.Struct, frozen=True):
     front: Front
     leading: int = 0
     """Messages of the client's that stand in front of the turns and are its system prompt."""
+    anew: bool = False
+    """It begins a conversation in the place of the older one: no turn is compared with one of the other."""
 
 
 def differences(before: Sent | None, now: Now) -> tuple[Difference, ...]:
@@ -127,7 +129,7 @@ def _turns(before: Sent, now: Now) -> Iterator[Difference]:
         if _same(one.turn, other.turn):
             continue
         share = (head + (old[place - 1].size if place else 0)) / size
-        if one.role != other.role or not one.turn.marks or not other.turn.marks:
+        if now.anew or one.role != other.role or not one.turn.marks or not other.turn.marks:
             found = [Change("content", 0, 0, "")]
         else:
             found = changes(one.turn.marks, other.turn.marks)
@@ -135,6 +137,8 @@ def _turns(before: Sent, now: Now) -> Iterator[Difference]:
             difference = _turn(one.turn, other, starts[place], change, share, now.front)
             if not _is_mended(difference, other.turn):
                 yield difference
+        if now.anew:
+            return
     if before.answer is not None and len(new) > len(old):
         echo = new[len(old)]
         for difference in _echo(before.answer, echo, starts[len(old)]):

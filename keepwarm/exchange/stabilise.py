@@ -21,7 +21,7 @@ from keepwarm.rules.engine import RuleBook
 from keepwarm.session import succession
 from keepwarm.session.journal import Journal, Lineage
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Trail, shape_of
-from keepwarm.session.succession import NOBODY, Older
+from keepwarm.session.succession import Older
 from keepwarm.upstream.api import Dialect, Draft
 from keepwarm.wire.api import Front, Parsed
 
@@ -87,11 +87,9 @@ class Stabiliser:
         head = self._head(parsed, heading, lineage.head, steps[-1].loads)
         if before is None and len(turns.keys) > 1:
             before, shared = self._journal.elsewhere(key, turns.keys, head.wires)
-        older = NOBODY
-        if before is None and turns.keys:
-            opening = next(step.turn.chunk or step.turn.raw for step in steps if step.turn.key)
-            older = succession.older(self._journal, key, lineage, turns.keys, opening)
-            before, shared = older.sent, older.shared
+        opening = next((step.turn.chunk or step.turn.raw for step in steps if step.turn.key), b"")
+        older = succession.older(self._journal, key, lineage, opening)
+        before = before if before is not None else older.sent
         options = self._rules.options(parsed.options, before.options if before is not None else None)
         size = head_size(head)
         return Stable(
@@ -117,7 +115,9 @@ class Stabiliser:
             before=before,
             shared=shared,
             older=older,
-            differences=differences(before, Now(options.value, head, turns.trail, self._front, parsed.leading)),
+            differences=differences(
+                before, Now(options.value, head, turns.trail, self._front, parsed.leading, older.bond == "successor")
+            ),
             options=options.value,
             size=size + steps[-1].size,
             kept=size + turns.trail.size(shared),

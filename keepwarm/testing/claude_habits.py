@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -234,7 +234,10 @@ def compacted(workdir: Path) -> Habit:
             ),
             Process(("Go on tomorrow. SCRIPT four",), ("-c",)),
         ),
-        scripts={name: (_looking(workdir), Answer(f"Seen, {name}.")) for name in ("one", "two", "three", "four")},
+        scripts={
+            name: (_looking(workdir), Answer(thinking="That is all.", text=f"Seen, {name}."))
+            for name in ("one", "two", "three", "four")
+        },
         seeds={"notes.txt": "valve: seven\n"},
     )
 
@@ -258,7 +261,8 @@ def forked(workdir: Path) -> Habit:
             Process(("And here as well. SCRIPT five",), ("--resume", LAST)),
         ),
         scripts={
-            name: (_looking(workdir), Answer(f"Seen, {name}.")) for name in ("one", "two", "three", "four", "five")
+            name: (_looking(workdir), Answer(thinking="That is all.", text=f"Seen, {name}."))
+            for name in ("one", "two", "three", "four", "five")
         },
         seeds={"notes.txt": "valve: seven\n"},
     )
@@ -273,6 +277,6 @@ def _loading(*names: str) -> Answer:
     return Answer("I need a tool.", tool_calls=(call("ToolSearch", query=f"select:{','.join(names)}", max_results=5),))
 
 
-def _with_gauges() -> Sequence[str]:
+def _with_gauges() -> tuple[str, ...]:
     server = {"command": sys.executable, "args": [gauge_server.__file__]}
     return ("--mcp-config", json.dumps({"mcpServers": {"gauges": server}}))
