@@ -143,8 +143,8 @@ def _turns(before: Sent, now: Now) -> Iterator[Difference]:
     size = max(1, before.size)
     head = head_size(before.head)
     for place, (one, other) in enumerate(zip(old, new, strict=False)):
-        if place == len(new) - 1 and other.role != "assistant":  # the newest turn is no history: it went back to say it
-            break
+        if place == len(new) - 1 and other.role != "assistant" and not now.anew:
+            break  # the newest turn is no history: it went back to say it
         if _same(one.turn, other.turn):
             continue
         share = (head + (old[place - 1].size if place else 0)) / size, (head + one.size) / size

@@ -163,7 +163,9 @@ class Life:
         rendered = yield from passage.ask(llamacpp.render(outgoing))
         small = llamacpp.clear(choice.slot, rendered.body) if rendered.status == 200 else None
         if choice.handover == "keep":
-            other = yield from passage.ask(llamacpp.render(llamacpp.in_other_words(outgoing)))
+            assert self.story.stable is not None
+            words = self.story.stable.older.opening(choice.before)
+            other = yield from passage.ask(llamacpp.render(llamacpp.in_other_words(outgoing, words)))
             small = llamacpp.keep(choice.slot, rendered.body, other.body) if other.status == 200 else None
         if small is not None:
             yield from passage.ask(replace(small, headers=headers))

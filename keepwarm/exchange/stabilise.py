@@ -90,8 +90,7 @@ class Stabiliser:
         turns = maker.run(heading.notices, self._waiting(heading.head.tools))
         steps = turns.trail.steps
         head = self._head(parsed, heading, lineage.head, steps[-1].loads)
-        opening = next((step.turn.chunk or step.turn.raw for step in steps if step.turn.key), b"")
-        older = succession.older(self._journal, key, lineage, opening)
+        older = succession.older(self._journal, key, lineage, turns.trail)
         last = lineage.requests[0].options if lineage.requests else None
         options = self._rules.options(parsed.options, last)
         now = Now(options.value, head, turns.trail, self._front, parsed.leading, anew=older.sent is not None)

@@ -18,8 +18,8 @@ Hence three ways of handing a slot over, each one tiny request to the same slot 
     CLEAR   for a conversation that is new: the first few tokens of its own prompt. The old content is saved,
             and the request then keeps all of the slot, so it does not take another's entry apart.
     KEEP    for a conversation that takes the place of another with the same head (after /compact and /clear):
-            the head alone. It is in the slot, so no entry of the host cache is of more use and none is loaded;
-            the rest of the old content is saved, and the request then keeps all of the slot.
+            what the two have in common. It is in the slot, so no entry of the host cache is of more use and none is
+            loaded; the old content is saved, and the request then keeps all of the slot.
 
 A new conversation is not always a stranger. One that was forked from another repeats its turns, one that was
 compacted or cleared repeats its head: all that it repeats stands in the slot of the older one, which nobody is
@@ -94,6 +94,8 @@ class Choice(msgspec.Struct, frozen=True):
     reason: str
     handover: Handover
     table: SeatTable
+    before: str = ""
+    """Whose seat it was; "" for its own, or an empty one."""
 
 
 def seats(count: int) -> SeatTable:
@@ -171,7 +173,7 @@ def _seated(
     table = _with_chair(
         table, chair.slot, lambda old: Chair(old.slot, tenant, guest.session, guest.kind, clock, old.busy + 1, forks)
     )
-    return Choice(chair.slot, reason, handover, table)
+    return Choice(chair.slot, reason, handover, table, chair.tenant if chair.tenant != tenant else "")
 
 
 def _with_chair(table: SeatTable, slot: int | None, change: Callable[[Chair], Chair]) -> SeatTable:

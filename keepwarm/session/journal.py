@@ -55,12 +55,12 @@ class Lineage:
         """The head that went upstream last."""
         self.count = 0
         """Requests so far."""
-        self.origin = ""
-        """The id of the lineage that it was forked from."""
+        self.origin: Lineage | None = None
+        """What it was forked from, until its first request has been answered."""
 
     def go_on_from(self, origin: Lineage) -> None:
         """What stands in `origin` stands here too, from now on each for itself."""
-        self.origin = origin.id
+        self.origin = origin
         self.head = origin.head
         self.standing.update(origin.standing)
         self.loose.update(origin.loose)
@@ -256,6 +256,7 @@ class Journal:
         self._latest.move_to_end(key.front.encode() + key.shape)
         if len(self._latest) > _KEPT_LATEST:
             self._latest.popitem(last=False)
+        lineage.origin = None
         rest = [old for old in lineage.requests if not (old.keys and sent.keys[: len(old.keys)] == old.keys)]
         lineage.requests = [sent, *rest][:_KEPT_SENT]
 

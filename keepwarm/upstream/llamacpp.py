@@ -13,7 +13,7 @@ it could not be called: the grammar makes another tool's name of it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -73,18 +73,18 @@ def clear(slot: int, rendered: bytes) -> Outgoing | None:
     return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
 
 
-def in_other_words(request: Outgoing) -> Outgoing:
-    """A request with the same head and one other message."""
+def in_other_words(request: Outgoing, words: bytes) -> Outgoing:
+    """A request with the same head and other messages: `words` is the text of a turn."""
     body = msgspec.json.decode(request.body, type=dict[str, msgspec.Raw])
-    messages = msgspec.json.decode(body["messages"], type=list[_Message])
-    head = [message for message in messages[:1] if message.role in ("system", "developer")]
-    body["messages"] = msgspec.Raw(msgspec.json.encode([*head, _Message("user", "~")]))
+    messages = msgspec.json.decode(body["messages"], type=list[msgspec.Raw])
+    head = [bytes(raw) for raw in messages[:1] if msgspec.json.decode(raw, type=_Message).role in _HEAD]
+    body["messages"] = msgspec.Raw(b"[" + b",".join((*head, words or _OTHER)) + b"]")
     return replace(request, body=msgspec.json.encode(body))
 
 
 def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
-    """The head of a conversation into a slot that holds another with the same head: what two of `render`'s answers
-    have in common, which differ in all but the head."""
+    """What a conversation has in common with the one in the slot, and no more, into that slot: two of `render`'s
+    answers, of the new request and of the same one with the words that the old conversation began with."""
     prompt = _prompt(rendered)
     prompt = prompt[: common_prefix(prompt, _prompt(other))]
     if not prompt:
@@ -110,7 +110,10 @@ def tokens(counted: bytes) -> int | None:
 
 class _Message(msgspec.Struct, frozen=True):
     role: str
-    content: Any = None
+
+
+_HEAD: Final = ("system", "developer")
+_OTHER: Final = b'{"role":"user","content":"~"}'
 
 
 class _Tokens(msgspec.Struct, frozen=True):
