@@ -44,6 +44,8 @@ class Draft(msgspec.Struct, frozen=True):
     """Headers to send besides the dialect's own."""
     lengths: tuple[int, ...] = ()
     """Bytes of each of the client's messages, where they are known."""
+    members: tuple[tuple[str, object], ...] = ()
+    """Members of the body to send besides, by name."""
     late: bytes = b""
     """What `Dialect.tools` made of those that the model reads of in the conversation, not at the head of the prompt."""
     leading: int = 0

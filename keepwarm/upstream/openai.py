@@ -47,6 +47,7 @@ class OpenAI(msgspec.Struct, frozen=True):
         parts = chat.members(draft.options, self.model)
         parts.append(b'"stream":true,"stream_options":{"include_usage":true}')
         parts += self.extras(draft)
+        parts += [chat.pair(name, value) for name, value in draft.members]
         tools = b",".join(filter(None, (draft.tools, draft.late)))
         return Outgoing(PATH, chat.body(parts, draft.system, tools, draft.chunks), draft.headers)
 
