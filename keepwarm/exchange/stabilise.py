@@ -82,22 +82,30 @@ class Stabiliser:
         # what stands for clients of one protocol nothing to those of another.
         spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
         key = GroupKey(session, agent, digest.chain(shape, spoken.encode()), self._front.name)
-        group = self._journal.group(key)
         maker = TurnMaker(
-            self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw, parsed.leading
+            self._journal,
+            self._rules,
+            self._dialect,
+            self._front,
+            self._journal.group(key),
+            parsed.messages_raw,
+            parsed.leading,
+            self._dialect.marks(parsed.body),
         )
         lineage = maker.lineage
         heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
         turns = maker.run(heading.notices, self._waiting(heading.head.tools))
         steps = turns.trail.steps
+        loads = steps[-1].loads if steps else ()
         latest, shared = lineage.predecessor(turns.keys)
-        if heading.holds and self._breaks(parsed.options, heading, lineage.head, steps[-1].loads, latest, shared):
+        if heading.holds and self._breaks(parsed.options, heading, lineage.head, loads, latest, shared):
             heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
-        head = self._head(parsed, heading, lineage.head, steps[-1].loads)
+        head = self._head(parsed, heading, lineage.head, loads)
         older = succession.older(self._journal, key, lineage, turns.trail)
         last = lineage.requests[0].options if lineage.requests else None
         options = self._rules.options(parsed.options, last)
-        now = Now(options.value, head, turns.trail, self._front, parsed.leading, anew=older.sent is not None)
+        anew = older.sent is not None
+        now = Now(options.value, head, turns.trail, self._front, parsed.leading, self._rules.known, anew)
         before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now, older.sent)
         sibling = before is None and (before := self._journal.sibling(key)) is not None
         if sibling and before is not None:
@@ -117,7 +125,7 @@ class Stabiliser:
                 head.tools,
                 tuple([step.turn.chunk for step in steps]),
                 tuple(pairwise([0, *[step.end for step in steps]])),
-                lengths=parsed.messages_raw.lengths(),
+                lengths=parsed.lengths,
                 late=head.late,
                 leading=parsed.leading,
             ),
@@ -129,7 +137,7 @@ class Stabiliser:
             older=older,
             differences=parted,
             options=options.value,
-            size=size + steps[-1].size,
+            size=size + (steps[-1].size if steps else 0),
             sibling=sibling,
             inline=turns.inline,
             kept=size + turns.trail.size(shared),
