@@ -47,7 +47,7 @@ class Draft(msgspec.Struct, frozen=True):
     lengths: tuple[int, ...] = ()
     """Bytes of each of the client's messages, the leading ones too, where they are known."""
     members: tuple[tuple[str, object], ...] = ()
-    """Members of the body to send besides, by name."""
+    """Members of the body to send, by name, whatever the client says in them."""
     leading: int = 0
     """How many messages stand in front of those of `ranges` and are the system prompt."""
     untouched: bool = False
