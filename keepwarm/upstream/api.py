@@ -47,7 +47,7 @@ class Draft(msgspec.Struct, frozen=True):
     lengths: tuple[int, ...] = ()
     """Bytes of each of the client's messages, the leading ones too, where they are known."""
     members: tuple[tuple[str, object], ...] = ()
-    """Members of the body to send besides, by name."""
+    """Members of the body to send, by name, whatever the client says in them."""
     late: bytes = b""
     """What `Dialect.tools` made of those that the model reads of in the conversation, not at the head of the prompt."""
     leading: int = 0

@@ -158,14 +158,21 @@ def asks(path: str) -> Callable[[Any], bool]:
 class Playbook:
     """One life being played."""
 
-    def __init__(self, body: bytes, on: Keeper | None = None, headers: Json | None = None, query: str = "") -> None:
+    def __init__(
+        self,
+        body: bytes,
+        on: Keeper | None = None,
+        headers: Json | None = None,
+        query: str = "",
+        front: str = "anthropic",
+    ) -> None:
         self.keeper = on if on is not None else keeper()
         self.commands: list[Command] = []
         """All that the life has asked for, waiting left out."""
         self.now = 0.0
         number = f"{next(_NUMBERS):024x}"
         call = Call(number, 1_700_000_000.0, headers or {}, body, query)
-        self.life = Life(call, self.keeper, FRONTS["anthropic"])
+        self.life = Life(call, self.keeper, FRONTS[front])
         self._steps: Generator[Command, Event | None, None] = self.life.run()
         self._state = machine.State.IDLE
         self._pending: list[Command] = []
