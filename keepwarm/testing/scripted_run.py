@@ -143,7 +143,7 @@ class ScriptedRun:
         pinned = fields.get("id_slot")
         slot = pinned if isinstance(pinned, int) and 0 <= pinned < calls.slots else None
         async with self._server.locks.hold(slot):
-            self._prefilled = await calls.prefill(self._prompt, fields, self._tell_progress, slot=slot)
+            self._prefilled = await calls.prefill(fields, self._tell_progress, slot=slot)
             if isinstance(fault, Stall):
                 await self._stall(fault)
             self._answer = answer = self._server.script(fields)
@@ -191,7 +191,7 @@ class ScriptedRun:
         calls = self._server.calls
         generated = await calls.generated_text(self._fields, self._prompt, answer)
         if generated:
-            self._fed = await calls.prefill(self._prompt + generated, {}, _ignore, slot=prefilled.slot)
+            self._fed = await calls.feed(self._prompt + generated, slot=prefilled.slot)
             # One more than the slot holds: the token that ends the turn is generated, but not kept.
             self._generated = self._fed.tokens - prefilled.tokens + 1
         return Counts(prefilled.cached, prefilled.processed, self._generated, prefilled.milliseconds)
@@ -226,6 +226,3 @@ class ScriptedRun:
         self._request.transport.close()
         return self._response or web.Response()
 
-
-async def _ignore(progress: dict[str, Any]) -> None:
-    """Nobody is told how the answer enters the slot."""
