@@ -47,17 +47,21 @@ class ScriptedServer:
         script: Script,
         *,
         faults: FaultChooser | None = None,
+        generating: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         """engine_url  the real llama.cpp, `http://HOST:PORT`
         script      chooses each answer
         faults      chooses what goes wrong; None = nothing
+        generating  have the engine generate each answer (5 ms a token) instead of processing it like a prompt (0.1 ms):
+                    what a model that cannot go back needs, or its slots would hold checkpoints that no answer leaves
         port        0 = a free one, see `url`
         """
         self.engine_url = engine_url.rstrip("/")
         self.script = script
         self.faults = faults
+        self.generating = generating
         self.exchanges: list[Exchange] = []
         """Every completion that has ended, in the order of their ends."""
         self.arrived = 0

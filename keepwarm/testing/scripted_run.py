@@ -64,6 +64,7 @@ class Surroundings(Protocol):
     calls: SlotCalls
     locks: SlotLocks
     script: Script
+    generating: bool
 
     def next_call_id(self) -> str:
         """A tool-call id never used before."""
@@ -191,7 +192,10 @@ class ScriptedRun:
         calls = self._server.calls
         generated = await calls.generated_text(self._fields, self._prompt, answer)
         if generated:
-            self._fed = await calls.feed(self._prompt + generated, slot=prefilled.slot)
+            if self._server.generating:
+                self._fed = await calls.generate(self._prompt, generated, slot=prefilled.slot)
+            else:
+                self._fed = await calls.feed(self._prompt + generated, slot=prefilled.slot)
             # One more than the slot holds: the token that ends the turn is generated, but not kept.
             self._generated = self._fed.tokens - prefilled.tokens + 1
         return Counts(prefilled.cached, prefilled.processed, self._generated, prefilled.milliseconds)
@@ -225,4 +229,3 @@ class ScriptedRun:
         assert self._request.transport is not None
         self._request.transport.close()
         return self._response or web.Response()
-

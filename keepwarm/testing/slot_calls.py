@@ -42,11 +42,13 @@ class Prefilled(msgspec.Struct, frozen=True):
     """Tokens processed."""
     milliseconds: float
     """Time of processing them."""
+    generated: int = 0
+    """Tokens generated behind the prompt that are in the slot too."""
 
     @property
     def tokens(self) -> int:
-        """All tokens of the prompt."""
-        return self.cached + self.processed
+        """All tokens that the slot holds."""
+        return self.cached + self.processed + self.generated
 
 
 class SlotLocks:
@@ -114,6 +116,25 @@ class SlotCalls:
             call["id_slot"] = slot
         timings, used = await self._run("/completion", call, _ignore)
         return _prefilled(timings, used)
+
+    async def generate(self, prompt: str, text: str, *, slot: int) -> Prefilled:
+        """Have the engine generate `text` behind `prompt`, token by token: a grammar leaves it no other choice.
+
+        Unlike `feed` this leaves no context checkpoint behind the answer, as no real answer does. About 5 ms a token.
+        """
+        asked = {"content": text, "add_special": False, "parse_special": True}
+        answer = await self._post("/tokenize", msgspec.json.encode(asked))
+        tokens = msgspec.json.decode(answer, type=dict[str, list[int]])["tokens"]
+        call = {
+            "prompt": prompt,
+            "id_slot": slot,
+            "n_predict": len(tokens) + 1,  # the last one ends the turn
+            "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in tokens),
+            "stream": True,
+            "response_fields": _FIELDS,
+        }
+        timings, used = await self._run("/completion", call, _ignore)
+        return _prefilled(timings, used, generated=timings["predicted_n"] - 1)
 
     async def _run(self, path: str, call: dict[str, Any], on_progress: OnProgress) -> tuple[dict[str, Any], int]:
         """The timings of a streamed completion and its slot, -1 where it does not say."""
@@ -197,8 +218,8 @@ async def engine_prompt_tokens(engine_url: str) -> int:
         return await SlotCalls(session, engine_url).prompt_tokens_total()
 
 
-def _prefilled(timings: dict[str, Any], slot: int) -> Prefilled:
-    return Prefilled(slot, timings["cache_n"], timings["prompt_n"], timings["prompt_ms"])
+def _prefilled(timings: dict[str, Any], slot: int, generated: int = 0) -> Prefilled:
+    return Prefilled(slot, timings["cache_n"], timings["prompt_n"], timings["prompt_ms"], generated)
 
 
 async def _ignore(progress: dict[str, Any]) -> None:
