@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from difflib import SequenceMatcher
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+MOST_LINES: Final = 1_000
+"""Of two texts that are compared line by line."""
 Where: TypeAlias = Literal["system", "tools", "turn", "options", "none"]
 
 
@@ -26,7 +29,9 @@ class Difference(msgspec.Struct, frozen=True):
     offset: int = 0
     """Characters that the two texts share."""
     kind: str = ""
-    """"changed", "added", "removed", "reordered"."""
+    """"changed", "added", "removed", "reordered"; of a turn "cut" or a `sketch.ChangeKind`."""
+    share: float = 0.0
+    """How much of the older prompt stands before it, from bytes: 0 for its beginning."""
 
 
 def common_prefix(before: Sequence[object], after: Sequence[object]) -> int:
@@ -44,6 +49,27 @@ def common_prefix(before: Sequence[object], after: Sequence[object]) -> int:
         else:
             high = middle
     return low
+
+
+def hunks(before: str, after: str) -> list[int]:
+    """Where two texts differ, as offsets into both of the beginnings of what is not the same; the first one always.
+
+    Line by line, as long as they have few lines that are not the same; and only places that both texts have at the
+    same offset can be told that way, so a hunk behind one that changed the length is given at its offset in `before`.
+    """
+    first = common_prefix(before, after)
+    start = before.rfind("\n", 0, first) + 1
+    old, new = before[start:].splitlines(keepends=True), after[start:].splitlines(keepends=True)
+    if max(len(old), len(new)) > MOST_LINES:
+        return [first]
+    found = [first]
+    at = start
+    ends = [at := at + len(line) for line in old]
+    for tag, i, j, k, m in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag != "equal" and i:
+            inside = common_prefix("".join(old[i:j]), "".join(new[k:m]))
+            found.append(ends[i - 1] + inside)
+    return found
 
 
 def line_around(text: str, offset: int) -> str:

@@ -195,3 +195,17 @@ class EditNote(msgspec.Struct, frozen=True, gc=False):
     """True when the edit was made on an earlier request and stands since."""
     count: int = 1
     """Edits that this stands for: those that stand since earlier requests are summed up, one note for each rule."""
+
+
+class Notice(msgspec.Struct, frozen=True, gc=False):
+    """Something that the head does not say, because it would part the prompt there: it is told in the newest turn."""
+
+    topic: str
+    """What it is about: of several notices on one topic the latest holds."""
+    text: str
+    code: str
+    """The rule that keeps it out of the head."""
+    path: str
+    """Where the client says it: a JSON pointer into the request."""
+    known: str = ""
+    """What the head itself says about it: a notice that says the same need not be told."""

@@ -87,7 +87,7 @@ class Life:
                     story.call.id,
                     stable.keys,
                     head,
-                    parsed.options.model,
+                    stable.options,
                     stable.size,
                     usage.prompt_tokens,
                     usage.output_tokens,

@@ -8,13 +8,14 @@ from __future__ import annotations
 from itertools import pairwise
 
 import msgspec
+from msgspec import structs
 
 from keepwarm.core import digest
 from keepwarm.core.diff import Difference
-from keepwarm.core.prompt import EditNote, Head, SystemBlock, Tool
-from keepwarm.exchange.compare import difference
+from keepwarm.core.prompt import EditNote, Head, Notice, Options, SystemBlock, Tool
+from keepwarm.exchange.compare import Now, differences, head_size
 from keepwarm.exchange.turns import TurnMaker, note
-from keepwarm.rules.api import FirstSeen, Fix
+from keepwarm.rules.api import FirstSeen, HeadFix
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Journal, Lineage
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Trail, shape_of
@@ -41,7 +42,10 @@ class Stable(msgspec.Struct, frozen=True):
     """The request that this one goes on from."""
     shared: int
     """Leading turns that both have."""
-    difference: Difference
+    differences: tuple[Difference, ...]
+    """All places where the two part, in the order in which models read."""
+    options: Options
+    """What is asked for, as it goes upstream."""
     size: int
     """Bytes of the head and of all turns."""
     kept: int
@@ -63,16 +67,19 @@ class Stabiliser:
         shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
         # What stands for one kind of server says nothing to another that may answer at the same address later.
         key = GroupKey(session, agent, digest.chain(shape, self._dialect.name.encode()))
-        group = self._journal.group(key)
-        turns = TurnMaker(self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw).run()
-        lineage, steps = turns.lineage, turns.trail.steps
+        maker = TurnMaker(
+            self._journal, self._rules, self._dialect, self._front, self._journal.group(key), parsed.messages_raw
+        )
+        lineage = maker.lineage
+        heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
+        turns = maker.run(heading.notices)
+        steps = turns.trail.steps
         before, shared = lineage.predecessor(turns.keys)
-        head = self._head(parsed, system, lineage.head, steps[-1].loads)
+        head = self._head(parsed, heading, lineage.head, steps[-1].loads)
         if before is None and len(turns.keys) > 1:
             before, shared = self._journal.elsewhere(key, turns.keys, head.wires)
-        chunks = tuple([step.turn.chunk for step in steps])
-        ranges = tuple(pairwise([0, *[step.end for step in steps]]))
-        head_size = _head_size(head)
+        options = self._rules.options(parsed.options, before.options if before is not None else None)
+        size = head_size(head)
         return Stable(
             group=key,
             lineage=lineage,
@@ -82,53 +89,81 @@ class Stabiliser:
             standing=turns.fresh,
             draft=Draft(
                 parsed.body,
-                parsed.options,
+                options.value,
                 head.system,
                 head.tools,
-                chunks,
-                ranges,
+                tuple([step.turn.chunk for step in steps]),
+                tuple(pairwise([0, *[step.end for step in steps]])),
                 lengths=parsed.messages_raw.lengths(),
             ),
-            notes=(*map(note, system.edits), *head.notes, *turns.notes),
+            notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
             metadata=system.metadata,
             before=before,
             shared=shared,
-            difference=difference(before, head, turns.keys, shared, turns.trail, lineage),
-            size=head_size + steps[-1].size,
-            kept=head_size + turns.trail.size(shared),
+            differences=differences(before, Now(options.value, head, turns.trail, shared, self._front)),
+            options=options.value,
+            size=size + steps[-1].size,
+            kept=size + turns.trail.size(shared),
         )
 
-    def _head(
-        self, parsed: Parsed, system: Fix[tuple[SystemBlock, ...]], old: HeadState | None, loaded: tuple[str, ...]
-    ) -> HeadState:
-        """System and tools as they go upstream; the tools' text is made again only when the client's is another."""
-        wires = (*map(digest.wire, parsed.tools_raw), digest.of_text(*loaded))
-        if old is not None and old.wires == wires:
-            same = not self._dialect.same_protocol and old.head.system == system.value
-            text = old.system if same else self._dialect.system(system.value, parsed.system)
-            key = old.key if same else _head_key(system.value, old.shown)
-            return HeadState(key, Head(system.value, old.head.tools), text, old.tools, old.shown, wires, old.notes)
-        original = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
+    def _heading(
+        self, parsed: Parsed, system: tuple[SystemBlock, ...], old: HeadState | None, *, can_tell: bool
+    ) -> _Heading:
+        """System and tools after the rules. Read and fixed anew only when the client's are other than last time."""
+        asked = digest.of_text(*[block.text for block in system])
+        wires = tuple(map(digest.wire, parsed.tools_raw))
+        if old is not None and old.asked == asked and old.wires[:-1] == wires:
+            return _Heading(old.head, old.notes, old.notices, wires, asked)
+        tools = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
+        fix = HeadFix(Head(system, tools))
+        if can_tell:
+            fix = self._rules.head(fix.head, old.head if old is not None else None)
         seen = () if old is None else old.head.tools
-        fix = self._rules.tools(original, FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen)))
-        shown = fix.value
+        known = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen))
+        ordered = self._rules.tools(fix.head.tools, known)
+        notes = tuple(map(note, (*fix.edits, *ordered.edits)))
+        return _Heading(Head(fix.head.system, ordered.value), notes, fix.notices, wires, asked, tools)
+
+    def _head(self, parsed: Parsed, heading: _Heading, old: HeadState | None, loaded: tuple[str, ...]) -> HeadState:
+        """The head's upstream text; made again only when it is another."""
+        head, wires = heading.head, (*heading.wires, digest.of_text(*loaded))
+        same = old is not None and heading.tools is None and old.wires == wires
+        if old is not None and same and not self._dialect.same_protocol:
+            return old
+        system = self._dialect.system(head.system, parsed.system)
+        if old is not None and same:
+            return structs.replace(old, system=system)
+        original = heading.tools
+        if original is None:
+            original = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
+        shown = head.tools
         if not self._dialect.same_protocol:
             shown = tuple(tool for tool in shown if not tool.deferred or tool.name in loaded)
         return HeadState(
-            _head_key(system.value, shown),
-            Head(system.value, fix.value),
-            self._dialect.system(system.value, parsed.system),
+            _head_key(head.system, shown),
+            head,
+            system,
             self._dialect.tools(shown, original),
             shown,
             wires,
-            tuple(map(note, fix.edits)),
+            heading.notes,
+            heading.notices,
+            heading.asked,
         )
+
+
+class _Heading(msgspec.Struct, frozen=True):
+    """System and tools after the rules, before they are written."""
+
+    head: Head
+    notes: tuple[EditNote, ...]
+    notices: tuple[Notice, ...]
+    wires: tuple[bytes, ...]
+    """Digests of the client's tool texts."""
+    asked: bytes
+    tools: tuple[Tool, ...] | None = None
+    """The client's tools; None where they are as they were and were not read."""
 
 
 def _head_key(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> bytes:
     return digest.of_all((*map(digest.of_system, system), b"/", *map(digest.of_tool, tools)))
-
-
-def _head_size(head: HeadState) -> int:
-    tools = sum(len(tool.schema) + len(tool.description) for tool in head.shown)
-    return tools + sum(len(block.text) for block in head.head.system)

@@ -7,7 +7,7 @@ from keepwarm.core.events import Usage
 from keepwarm.exchange.keeper import Call, Keeper
 from keepwarm.exchange.stabilise import Stable
 from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
-from keepwarm.ledger.verdict import Predecessor, judge
+from keepwarm.ledger.verdict import Predecessor, Scene, Suspect, judge
 from keepwarm.wire.api import ClientFacts, Parsed
 
 UNSET = -1.0
@@ -83,13 +83,18 @@ class Story:
         stable = self.stable
         if stable is None or self.ending == "failed":
             return None
-        before = None
-        if (sent := stable.before) is not None:
-            whole = stable.difference.where == "none" and stable.shared == len(sent.keys)
-            replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
-            before = Predecessor(sent.prompt_tokens, sent.output_tokens, 1.0 if whole else _share(stable), replayed)
-        causes = keeper.rules.causes(stable.difference)
-        return judge(self.usage, before, stable.difference, causes, moved=self.moved)
+        suspects = tuple(Suspect(one, keeper.rules.causes(one)) for one in stable.differences)
+        return judge(self.usage, self._before(stable), suspects, Scene(self.moved))
+
+    def _before(self, stable: Stable) -> Predecessor | None:
+        """The request that this one goes on from."""
+        sent = stable.before
+        if sent is None:
+            return None
+        whole = not stable.differences and stable.shared == len(sent.keys)
+        share = 1.0 if whole else min(1.0, stable.kept / sent.size) if sent.size else 0.0
+        replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
+        return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed)
 
     def _recording(self) -> Recording | None:
         if self.stable is None or self.parsed is None:
@@ -102,23 +107,6 @@ class Story:
             tuple((digest.wire(text), bytes(text)) for text in (*received, *self.parsed.messages_raw)),
             tuple((digest.wire(text), text) for text in sent),
         )
-
-
-def _share(stable: Stable) -> float:
-    """How much of the request before stands in this one, from bytes: up to the first difference."""
-    sent = stable.before
-    if sent is None or not sent.size:
-        return 0.0
-    where = stable.difference.where
-    if where == "system":
-        blocks = stable.head.head.system
-        changed = next((at for at, b in enumerate(blocks) if f"/{b.index}/" in f"{stable.difference.path}/"), 0)
-        kept = sum(len(block.text) for block in blocks[:changed]) + stable.difference.offset
-    elif where == "tools":
-        kept = sum(len(block.text) for block in stable.head.head.system)
-    else:
-        kept = stable.kept
-    return min(1.0, kept / sent.size)
 
 
 def _known(value: float) -> float | None:

@@ -3,6 +3,9 @@
 The hot path is this: each message's bytes are digested, and the leading messages that the conversation has sent before
 are taken over with all that is known of them. Of each message behind them a look-up tells the identity, a chain of
 identities tells the turn, and a turn that stands gives its upstream text as it is.
+
+A turn that has been answered and comes back otherwise, in ways that clients do not mean (a reminder is gone, arguments
+are written anew), stands as well: see `TurnMaker._as_it_stood`. The newest turn is always the client's own.
 """
 
 from __future__ import annotations
@@ -10,10 +13,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from keepwarm.core import digest
 from keepwarm.core.diff import common_prefix
-from keepwarm.core.prompt import Edit, EditNote, Message, ToolReference, ToolResult, Turn
+from keepwarm.core.prompt import Edit, EditNote, Message, Notice, ToolReference, ToolResult, Turn
+from keepwarm.core.sketch import Mark, changes, loose_of, loose_turn, sketch
+from keepwarm.exchange.tail import Tail, find_reminder, tell
 from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Facts, Group, Journal, Lineage
@@ -50,72 +56,139 @@ class TurnMaker:
         self._raws = raws
         self._wires = tuple([digest.wire(raw) for raw in raws])
         self._read: dict[int, tuple[Message, Message, tuple[Edit, ...]]] = {}
+        self._row: list[Step] = []
+        self._fresh: list[Standing] = []
+        self._notes: list[EditNote] = []
+        self._stood: list[EditNote] = []
+        self._late: list[Notice] = []
+        """What came up in old turns and the model has not read: it is told in the newest one."""
+        self.lineage = self._conversation()
 
-    def run(self) -> Turns:
-        """The turns. Raises BadJson for a message that cannot be read."""
-        keys, steps = self._repeated()
+    def run(self, notices: Sequence[Notice] = ()) -> Turns:
+        """The turns; `notices` are told in the newest one unless they have been. Raises BadJson for a message that
+        cannot be read."""
+        keys, steps = self.lineage.repeated(self._wires)
+        self._row = list(steps)
         at = steps[-1].end if steps else 0
         facts = [self._facts(index) for index in range(at, len(self._raws))]
-        ranges = [(at + start, at + end) for start, end in group_turns([fact.role for fact in facts])]
-        chained = _chain(keys[-1] if keys else b"", [facts[start - at : end - at] for start, end in ranges])
-        keys = (*keys, *filter(None, chained))
-        lineage = self._journal.lineage(self._group, keys)
-        row = list(steps)
-        fresh: list[Standing] = []
-        notes: list[EditNote] = []
-        stood: list[EditNote] = []
-        for (start, end), key in zip(ranges, chained, strict=True):
-            turn = self._standing(lineage, key, start, end)
-            if turn is None:
-                after = next((step.turn.key for step in reversed(row) if step.turn.key), b"")
-                turn = self._new_turn(after, key, start, end)
-                fresh += [turn] if key else []
-                notes += turn.notes
-            else:
-                stood += turn.notes
-            row.append(self._step(row, turn, start, end))
-        notes += sum_up(steps[-1].edits if steps else (), stood)
-        return Turns(lineage, keys, Trail(self._wires, tuple(row)), tuple(fresh), tuple(notes))
+        ranges = group_turns([fact.role for fact in facts])
+        newest = max(
+            (number for number, (start, _) in enumerate(ranges) if facts[start].role != "assistant"), default=-1
+        )
+        for number, (start, end) in enumerate(ranges):
+            tail = Tail(notices, self._row[-1].told if self._row else ()) if number == newest else None
+            self._add(facts[start:end], at + start, at + end, settled=number < newest, tail=tail)
+        notes = (*self._notes, *sum_up(steps[-1].edits if steps else (), self._stood))
+        keys = (*keys, *(step.turn.key for step in self._row[len(steps) :] if step.turn.key))
+        return Turns(self.lineage, keys, Trail(self._wires, tuple(self._row)), tuple(self._fresh), notes)
 
-    def _repeated(self) -> tuple[tuple[bytes, ...], tuple[Step, ...]]:
-        """What stands of the conversation that begins with this request's first turn."""
+    def can_tell(self) -> bool:
+        """Whether there is a turn in which the model can be told something."""
+        return any(self._facts(index).role != "assistant" for index in reversed(range(len(self._raws))))
+
+    def _conversation(self) -> Lineage:
+        """The conversation that begins with this request's first turn."""
         first: list[Facts] = []
         for index in range(len(self._raws)):
             fact = self._facts(index)
             if first and "assistant" in (fact.role, first[0].role):
                 break
             first.append(fact)
-        key = _chain(b"", [first])[0]
-        lineage = self._group.find((key,)) if key else None
-        return ((), ()) if lineage is None else lineage.repeated(self._wires)
+        key = _key(b"", first)
+        goes_on = len(first) < len(self._raws)
+        return self._journal.lineage(self._group, key, _loose(b"", first), self._wires, goes_on=goes_on)
 
-    def _standing(self, lineage: Lineage, key: bytes, start: int, end: int) -> Standing | None:
+    def _add(self, facts: Sequence[Facts], start: int, end: int, *, settled: bool, tail: Tail | None) -> None:
+        """One more turn: as it stands, or as it did, or made now."""
+        after = next((step.turn.key for step in reversed(self._row) if step.turn.key), b"")
+        key = _key(after, facts)
+        turn = self._standing(key, start, end)
+        if turn is None and key and settled:
+            turn = self._as_it_stood(after, facts, start, end)
+        if turn is not None:
+            self._stood += turn.notes
+        else:
+            turn = self._new_turn(after, key, facts, start, end, tail)
+            self._fresh += [turn] if key else []
+            self._notes += turn.notes
+        self._row.append(self._step(turn, start, end))
+
+    def _standing(self, key: bytes, start: int, end: int) -> Standing | None:
         """The turn, if it went upstream before and the client says it in the same bytes where that matters."""
-        found = lineage.standing.get(key)
-        return found if found is not None and found.wire == self._wire(start, end) else None
+        found = self.lineage.standing.get(key)
+        if found is None or found.wire == self._wire(start, end):
+            return found
+        # What a rule has made of it stands whatever marks the client sets in it.
+        return found if found.chunk else None
+
+    def _as_it_stood(self, after: bytes, facts: Sequence[Facts], start: int, end: int) -> Standing | None:
+        """An answered turn that comes back in other words, as the model has read it.
+
+        Only where a rule in force says that this is not the client's meaning. Reminders that came up in it since are
+        told in the newest turn.
+        """
+        found = self.lineage.alike(_loose(after, facts))
+        if found is None:
+            return None
+        now = Turn(tuple([self._message(index)[1] for index in range(start, end)]))
+        differing = changes(found.marks, sketch(now, self._front.pointer))
+        codes = [self._rules.keeps.get(change.kind) for change in differing]
+        if None in codes:
+            return None
+        for change, code in zip(differing, codes, strict=True):
+            assert code is not None
+            path = f"/messages/{start + change.message}{change.path}"
+            if change.kind == "reminder" and change.come:
+                self._late += self._unread(now, change.message, change.place, change.come, path)
+                continue
+            self._notes.append(EditNote(code, path, CODES[code].safety.name.lower(), 0, 0, "as the model has read it"))
+        return replace(found, chunk=found.chunk or found.raw)
+
+    def _unread(self, turn: Turn, message: int, place: int, come: bytes, path: str) -> list[Notice]:
+        """A reminder that came up in an old turn, unless the model has read it anywhere in this conversation."""
+        if any(mark.strict == come for step in self._row for mark in step.turn.marks if mark.kind == "reminder"):
+            return []
+        text = find_reminder(turn.messages[message].blocks[place], come)
+        return [Notice(f"reminder {come.hex()}", text, "HIS001", path)] if text else []
 
     def _wire(self, start: int, end: int) -> bytes:
         return digest.of_all(self._wires[start:end]) if self._dialect.same_protocol else b""
 
-    def _new_turn(self, after: bytes, key: bytes, start: int, end: int) -> Standing:
+    def _new_turn(
+        self, after: bytes, key: bytes, facts: Sequence[Facts], start: int, end: int, tail: Tail | None
+    ) -> Standing:
         read = [self._message(index) for index in range(start, end)]
         original = Turn(tuple([message for message, _, _ in read]))
         edits = [edit for _, _, edits in read for edit in edits]
-        if not key:  # nothing is said in it
+        if not key and tail is None:  # nothing is said in it
             return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(note, edits)))
         spoken = Turn(tuple([message for _, message, _ in read if message.blocks or message.role == "assistant"]))
-        fix = self._rules.turn(spoken, Recollection(self._journal.answers, self._group.key, after))
+        marks = sketch(Turn(tuple([message for _, message, _ in read])), self._front.pointer)
+        told: tuple[tuple[str, bytes], ...] = ()
+        if tail is not None and spoken.messages:
+            spoken, told, more = tell(spoken, replace(tail, notices=(*tail.notices, *self._late)))
+            edits += more
+        fix = self._rules.turn(spoken, self._recollection(after))
         notes = tuple(map(note, (*edits, *fix.edits)))
-        return Standing(key, self._wire(start, end), self._dialect.turn(fix.value, original), notes, _loads(original))
+        chunk = self._dialect.turn(fix.value, original)
+        raw = b"" if chunk else b",".join(self._raws[start:end])
+        wire = self._wire(start, end)
+        return Standing(key, wire, chunk, notes, _loads(original), marks, _loose(after, facts), raw, told)
 
-    def _step(self, row: Sequence[Step], turn: Standing, start: int, end: int) -> Step:
-        """The step behind those of `row`."""
+    def _recollection(self, after: bytes) -> Recollection:
+        before: Sequence[Mark] = self._row[-1].turn.marks if self._row else ()
+        calls = tuple(mark.key for mark in before if mark.kind == "call")
+        return Recollection(self._journal.answers, self._group.key, after, calls)
+
+    def _step(self, turn: Standing, start: int, end: int) -> Step:
+        """The step behind those that are there."""
         said = size = 0
         loads: tuple[str, ...] = ()
         edits: tuple[EditNote, ...] = ()
-        if row:
-            last = row[-1]
-            said, size, loads, edits = last.said, last.size, last.loads, last.edits
+        told: tuple[tuple[str, bytes], ...] = ()
+        if self._row:
+            last = self._row[-1]
+            said, size, loads, edits, told = last.said, last.size, last.loads, last.edits, last.told
         if turn.key:
             said += 1
             size += len(turn.chunk) or sum(map(len, self._raws[start:end]))
@@ -127,6 +200,7 @@ class TurnMaker:
             size,
             (*loads, *turn.loads) if turn.loads else loads,
             sum_up(edits, turn.notes) if turn.notes else edits,
+            (*told, *turn.told) if turn.told else told,
         )
 
     def _facts(self, index: int) -> Facts:
@@ -136,7 +210,8 @@ class TurnMaker:
         if known is None:
             _, fixed, _ = self._message(index)
             said = fixed.blocks or fixed.role == "assistant"
-            known = self._journal.learn(wire, Facts(digest.of_message(fixed) if said else b"", fixed.role))
+            known = Facts(digest.of_message(fixed) if said else b"", fixed.role, loose_of(fixed))
+            self._journal.learn(wire, known)
         return known
 
     def _message(self, index: int) -> tuple[Message, Message, tuple[Edit, ...]]:
@@ -155,14 +230,14 @@ def note(edit: Edit) -> EditNote:
     return EditNote(edit.code, edit.path, safety, len(edit.before) - same, len(edit.after) - same, edit.note)
 
 
-def _chain(key: bytes, turns: Sequence[Sequence[Facts]]) -> tuple[bytes, ...]:
-    """The chain digest of each turn, `key` being that of the turn before; b"" for one in which nothing is said."""
-    keys: list[bytes] = []
-    for facts in turns:
-        identity = b"".join([fact.identity for fact in facts])
-        key = digest.chain(key, identity) if identity else key
-        keys.append(key if identity else b"")
-    return tuple(keys)
+def _key(after: bytes, facts: Sequence[Facts]) -> bytes:
+    """The chain digest of a turn behind the one with the digest `after`; b"" for one in which nothing is said."""
+    identity = b"".join([fact.identity for fact in facts])
+    return digest.chain(after, identity) if identity else b""
+
+
+def _loose(after: bytes, facts: Sequence[Facts]) -> bytes:
+    return digest.chain(after, loose_turn(fact.loose for fact in facts))
 
 
 def _loads(turn: Turn) -> tuple[str, ...]:

@@ -89,6 +89,10 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        "ALTER TABLE requests ADD COLUMN had INTEGER",
+        "ALTER TABLE requests ADD COLUMN lost_ms REAL",
+    ),
 )
 
 

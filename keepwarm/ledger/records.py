@@ -48,6 +48,10 @@ class Verdict(msgspec.Struct, frozen=True):
     place: Place | None = None
     sentence: str = ""
     """All of it in one sentence for a person."""
+    had: int | None = None
+    """Tokens that stood in the cache after the request before: what could be reused if nothing had changed."""
+    lost_ms: float | None = None
+    """What the lost tokens took, at the rate at which this prompt was processed; None when that was not measured."""
 
 
 class Seat(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ _OWN = (
 )  # fmt: skip
 """Fields of Record that are a column of the same name."""
 _USAGE = Usage.__struct_fields__
-_VERDICT = ("outcome", "blame", "grade", "expected", "actual", "lost", "sentence")
+_VERDICT = ("outcome", "blame", "grade", "expected", "actual", "lost", "sentence", "had", "lost_ms")
 """Fields of Verdict that are a column of the same name."""
 
 COLUMNS = (

@@ -1,8 +1,8 @@
 """The verdict: what the cache could have given one request, what it gave, and whose fault the difference is.
 
-Two questions. Did the client (or a rule that did not fire) change what had been sent? Then the prompt parts at
-a place, and what stands behind it is lost whatever the server does. If not, the server could have reused all
-that it processed for the request before, and if it reports less the seat or the server is to blame.
+Two comparisons. With the request before it in its conversation: what did the client (or a rule that did not fire)
+change? Then the prompt parts at a place, and what stands behind it is lost whatever the server does. And with the best
+prefix that the server can still hold: if it reports less than that, the seat or the server is to blame.
 
 A server that reports no cached tokens gets no verdict on them: not reported is not zero.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from keepwarm.core.diff import Difference, redacted
 from keepwarm.core.events import Usage
@@ -33,54 +34,78 @@ class Predecessor(msgspec.Struct, frozen=True):
     """How much of its prompt this request repeats, from bytes: 1.0 when all of it."""
     replayed: bool
     """True when its answer stands in this request as the server generated it."""
+    sibling: bool = False
+    """True when it belongs to another conversation, of which this one could have shared the head."""
+
+
+class Suspect(msgspec.Struct, frozen=True):
+    """A place where the two requests differ."""
+
+    difference: Difference
+    codes: tuple[str, ...] = ()
+    """The rules that know this cause, the most specific first."""
+
+
+class Scene(msgspec.Struct, frozen=True):
+    """What is known of the server besides its counts."""
+
+    moved: str = ""
+    """Why the conversation's slot was used by another in between; "" when it was not."""
+    replica: str = ""
+    """How another replica answered than before; "" when the same did, or nothing tells."""
+    restarted: bool = False
+    """The server was started anew since the request before."""
+    memory: str = ""
+    """"swa" or "recurrent" for a model that cannot go back; "" when it can, or nothing is known."""
+    context: int | None = None
+    """Tokens that one conversation can hold."""
+    inline: bool = False
+    """System messages went upstream among the others, where a server may move them to the head."""
+    block: int = 1
+    """Tokens that the server caches together."""
+
+
+NOTHING_KNOWN: Final = Scene()
 
 
 def judge(
     usage: Usage,
     before: Predecessor | None,
-    difference: Difference,
-    causes: tuple[str, ...] = (),
-    *,
-    moved: str = "",
+    suspects: tuple[Suspect, ...] = (),
+    scene: Scene = NOTHING_KNOWN,
 ) -> Verdict:
     """The verdict for a request that the server has answered.
 
-    usage       what the server reports
-    before      the request of the same conversation before it; None for the first
-    difference  where the two part ("none" when the older one is a prefix of this one)
-    causes      the rules that explain the difference
-    moved       why the conversation's slot was used by another in between; "" when it was not
+    usage     what the server reports
+    before    the request of the same conversation before it; None for the first
+    suspects  where the two differ, in the order in which models read; none when the older one is a prefix of this one
     """
-    actual = usage.cached_tokens
     if before is None:
-        return _first(actual, usage)
-    place = _place(difference)
-    broken = difference.where != "none"
-    if before.prompt_tokens is None:
-        expected, grade = None, "unknown"
-    elif broken or before.share < 1.0:
-        expected, grade = round(before.prompt_tokens * before.share), "estimated"
-    else:
-        answer = (before.output_tokens or 0) if before.replayed else 0
-        expected, grade = before.prompt_tokens + answer, "counted"
-    if expected is not None and usage.prompt_tokens is not None:
-        expected = min(expected, usage.prompt_tokens)
-    if actual is None or expected is None:
-        return _unreported(actual, expected, broken, causes, place)
-    return _compare(
-        usage,
-        before,
-        actual,
-        expected,
-        "estimated" if grade == "estimated" else "counted",
-        broken,
-        causes,
-        place,
-        moved,
-    )
+        return _first(usage)
+    case = _Case(usage, before, suspects, scene)
+    if usage.cached_tokens is None or before.prompt_tokens is None:
+        return case.unreported()
+    verdict = case.compare(usage.cached_tokens)
+    return replace(verdict, lost_ms=_milliseconds(verdict.lost, usage))
 
 
-def _first(actual: int | None, usage: Usage) -> Verdict:
+def settle(verdict: Verdict, shared: int, suspects: tuple[Suspect, ...], had: int) -> Verdict:
+    """The verdict as the server's own tokens tell it: the two prompts share their first `shared` tokens.
+
+    had  tokens of the prompt before
+    """
+    actual = verdict.actual
+    if actual is None or verdict.outcome in ("hit", "first", "unknown"):
+        return replace(verdict, grade="exact", expected=shared)
+    lost = max(0, had - actual)
+    if verdict.blame in ("client", "server") and suspects and shared < had - 1:
+        blame: Blame = "client" if actual >= shared - SLACK else verdict.blame
+        return replace(verdict, grade="exact", expected=shared, lost=lost, blame=blame)
+    return replace(verdict, grade="exact", expected=shared, lost=lost)
+
+
+def _first(usage: Usage) -> Verdict:
+    actual = usage.cached_tokens
     if actual:
         words = f"The first request of its conversation; the server had {actual:,} tokens of it from others."
     else:
@@ -88,57 +113,147 @@ def _first(actual: int | None, usage: Usage) -> Verdict:
     return Verdict("first", "nobody", "counted" if actual is not None else "unknown", 0, actual, sentence=words)
 
 
-def _unreported(
-    actual: int | None, expected: int | None, broken: bool, causes: tuple[str, ...], place: Place | None
-) -> Verdict:
-    words = "The server does not report cached tokens, so what it reused is not known."
-    if actual is not None:
-        words = f"The server reused {actual:,} tokens; what it could have reused is not known."
-    if broken and place is not None:
-        words += f" The prompt differs from the request before it at {_where(place)}{_named(causes)}."
-    return Verdict("unknown", "client" if broken else "nobody", "unknown", expected, actual, 0, causes, place, words)
+class _Case:
+    """One request against the one before it."""
 
+    def __init__(self, usage: Usage, before: Predecessor, suspects: tuple[Suspect, ...], scene: Scene) -> None:
+        self._usage = usage
+        self._before = before
+        self._scene = scene
+        self._suspects = suspects
+        self._tokens = before.prompt_tokens or 0
+        had = self._tokens if before.sibling else self._tokens + (before.output_tokens or 0)
+        limit = usage.prompt_tokens
+        self._had = had if limit is None else min(had, limit)
+        self._unsure = max(SLACK + scene.block, round(_UNSURE * self._had))
+        self._slack = SLACK + scene.block
 
-def _compare(
-    usage: Usage,
-    before: Predecessor,
-    actual: int,
-    expected: int,
-    grade: Grade,
-    broken: bool,
-    causes: tuple[str, ...],
-    place: Place | None,
-    moved: str,
-) -> Verdict:
-    had = (before.prompt_tokens or 0) + (before.output_tokens or 0)
-    had = min(had, usage.prompt_tokens) if usage.prompt_tokens is not None else had
-    slack, unsure = SLACK, max(SLACK, round(_UNSURE * had))
-    if actual >= had - slack:
+    def unreported(self) -> Verdict:
+        """Nothing is known of what was reused."""
+        actual = self._usage.cached_tokens
+        words = "The server does not report cached tokens, so what it reused is not known."
+        if actual is not None:
+            words = f"The server reused {actual:,} tokens; what it could have reused is not known."
+        place = None
+        if self._suspects:
+            place = _place(self._suspects[0])
+            words += f" The prompt differs from the request before it at {_where(place)}{_named(self._codes())}."
+        causes = (*self._codes(), *(("SRV006",) if actual is None else ()))
+        blame: Blame = "client" if self._suspects else "nobody"
+        expected = self._expected(self._suspects) if self._before.prompt_tokens is not None else None
+        return Verdict("unknown", blame, "unknown", expected, actual, 0, causes, place, words)
+
+    def compare(self, actual: int) -> Verdict:
+        """The server says that it reused `actual` tokens."""
+        costly = self._costly(actual)
+        expected = self._expected(costly)
+        grade: Grade = "estimated" if costly or self._before.share < 1.0 else "counted"
+        if actual >= self._had - self._slack:
+            return self._hit(actual, expected, grade)
+        if self._before.sibling and not costly:
+            return _first(self._usage)
+        if costly and actual >= expected - self._unsure:
+            place = _place(costly[0])
+            lost = self._had - actual
+            codes = self._codes(costly)
+            words = f"The client changed {_where(place)}{_named(codes)}: {lost:,} tokens processed again."
+            return self._verdict(actual, "client", grade, expected, codes, place, words)
+        if not costly and self._before.share < 1.0 and actual >= expected - self._unsure:
+            words = f"The conversation went back to an earlier turn: {actual:,} tokens of it were still cached."
+            return Verdict("hit", "nobody", grade, expected, actual, 0, (), None, words, had=self._had)
+        return self._not_the_clients(actual, expected, grade, costly)
+
+    def _hit(self, actual: int, expected: int, grade: Grade) -> Verdict:
         words = f"The server reused {actual:,} tokens: all that it had of this conversation."
-        return Verdict("hit", "nobody", grade, expected, actual, 0, (), None, words)
-    lost = had - actual
-    outcome: Outcome = "miss" if actual < 0.1 * had else "partial"
-    if broken and actual >= expected - unsure:
-        where = _where(place) if place is not None else "a place that is not known"
-        words = f"The client changed {where}{_named(causes)}: {lost:,} tokens behind it were processed again."
-        return Verdict(outcome, "client", grade, expected, actual, lost, causes, place, words)
-    if not broken and before.share < 1.0 and actual >= expected - unsure:
-        words = f"The conversation went back to an earlier turn: {actual:,} tokens of it were still cached."
-        return Verdict("hit", "nobody", grade, expected, actual, 0, (), None, words)
-    blame: Blame = "server"
-    mine: tuple[str, ...]
-    if moved:
-        blame, mine = "seat", ("SEA001",)
-        words = f"The prompt was kept but its slot was not: {moved}. {lost:,} tokens were processed again."
-    elif not broken and actual >= (before.prompt_tokens or 0) - slack:
-        mine = ()
-        words = f"The prompt was reused, the answer before it was not: {lost:,} tokens read another way than generated."
-    else:
-        mine = ("SRV001",)
-        words = (
-            f"The prompt was kept for {expected:,} tokens and the server reused {actual:,}: it had dropped the rest."
-        )
-    return Verdict(outcome, blame, grade, expected, actual, lost, (*mine, *causes), place, words)
+        if self._before.sibling:
+            words = f"The first request of its conversation; the server had {actual:,} tokens of it from another."
+            return Verdict("first", "nobody", grade, expected, actual, 0, (), None, words, had=self._had)
+        return Verdict("hit", "nobody", grade, expected, actual, 0, (), None, words, had=self._had)
+
+    def _not_the_clients(self, actual: int, expected: int, grade: Grade, costly: tuple[Suspect, ...]) -> Verdict:
+        """The prompt was kept for more than the server reused."""
+        lost, scene = self._had - actual, self._scene
+        blame: Blame = "server"
+        mine: tuple[str, ...] = ("SRV001",)
+        kept = f"The prompt was kept for {expected:,} tokens and the server reused {actual:,}"
+        words = f"{kept}: it had dropped the rest."
+        if scene.moved:
+            blame, mine = "seat", ("SEA001",)
+            words = f"The prompt was kept but its slot was not: {scene.moved}. {lost:,} tokens were processed again."
+        elif scene.replica:
+            blame, mine = "seat", ("SEA002",)
+            words = f"The prompt was kept but another replica answered: {scene.replica}."
+        elif scene.restarted:
+            mine, words = ("SRV004",), f"{kept}: it was started anew, or has loaded its model again."
+        elif not costly and actual >= self._tokens - self._slack:
+            mine = ("HIS008",)
+            words = (
+                f"The prompt was reused, the answer before it was not: {lost:,} tokens read otherwise than generated."
+            )
+        elif costly and scene.memory:
+            mine, words = ("SRV002",), f"{kept}: its model ({scene.memory}) cannot go back to an earlier place."
+        elif scene.inline and not costly:
+            blame, mine = "client", ("ROL001",)
+            words = f"{kept}: system messages among the others were moved to the head."
+        elif scene.context and (self._usage.prompt_tokens or 0) >= scene.context - self._slack:
+            mine, words = ("SRV003",), f"{kept}: its context of {scene.context:,} tokens is full and was cut."
+        elif not costly and scene.memory:
+            mine, words = ("SRV002",), f"{kept}: its model ({scene.memory}) can only go on from where it stopped."
+        place = _place(costly[0]) if costly else None
+        return self._verdict(actual, blame, grade, expected, (*mine, *self._codes(costly)), place, words)
+
+    def _verdict(
+        self,
+        actual: int,
+        blame: Blame,
+        grade: Grade,
+        expected: int,
+        causes: tuple[str, ...],
+        place: Place | None,
+        words: str,
+    ) -> Verdict:
+        outcome: Outcome = "miss" if actual < 0.1 * self._had else "partial"
+        lost = self._had - actual
+        return Verdict(outcome, blame, grade, expected, actual, lost, causes, place, words, had=self._had)
+
+    def _costly(self, actual: int) -> tuple[Suspect, ...]:
+        """The suspects that may have cost something: what the server has reused past cost nothing.
+
+        Where a template prints the tools and in which order with the system prompt is its own affair, so a place in the
+        head is only told from bytes when there is no other suspect.
+        """
+        behind = tuple(one for one in self._suspects if self._at(one) >= actual - self._unsure)
+        if behind:
+            return behind
+        return tuple(one for one in self._suspects if one.difference.where in ("system", "tools", "options"))
+
+    def _at(self, suspect: Suspect) -> int:
+        return round(self._tokens * suspect.difference.share)
+
+    def _expected(self, suspects: tuple[Suspect, ...]) -> int:
+        """Tokens that the server could have reused."""
+        if suspects:
+            expected = self._at(suspects[0])
+        elif self._before.share < 1.0:
+            expected = round(self._tokens * self._before.share)
+        else:
+            answer = (self._before.output_tokens or 0) if self._before.replayed else 0
+            expected = self._tokens + answer
+        limit = self._usage.prompt_tokens
+        return expected if limit is None else min(expected, limit)
+
+    def _codes(self, suspects: tuple[Suspect, ...] | None = None) -> tuple[str, ...]:
+        """The causes, the one that costs most first: one for each place."""
+        rows = self._suspects if suspects is None else suspects
+        return tuple(dict.fromkeys(suspect.codes[0] for suspect in rows if suspect.codes))
+
+
+def _milliseconds(lost: int, usage: Usage) -> float | None:
+    """What the lost tokens took, at the rate at which this prompt was processed."""
+    processed = usage.processed_tokens
+    if not lost or usage.prompt_ms is None or not processed:
+        return None
+    return lost * usage.prompt_ms / processed
 
 
 def _where(place: Place) -> str:
@@ -149,9 +264,8 @@ def _named(causes: tuple[str, ...]) -> str:
     return f" ({', '.join(causes)})" if causes else ""
 
 
-def _place(difference: Difference) -> Place | None:
-    if difference.where == "none":
-        return None
+def _place(suspect: Suspect) -> Place:
+    difference = suspect.difference
     return Place(
         difference.path,
         difference.offset,

@@ -3,11 +3,16 @@
 A rule has a function for each place it has something to say about and None for the rest:
 
     system   one system block           -> the block without its metadata, or None when nothing is left
+    head     system and tools, and the head that this conversation sent last (None for its first request) -> the head
+             that goes upstream, and notices of what it no longer says: they are told in the newest turn
     tools    the tools of a request     -> the same tools as this conversation first saw them
     message  one message, by itself     -> what the model is meant to read of it. Runs before identity is
              taken, so what it drops can never part two prompts; its result depends on the message alone
     turn     a whole turn, new to the conversation -> the turn as it goes upstream; may ask what the
              server generated (`Memory`)
+    options  what a request asks for besides its words, and what its conversation asked for last
+    keeps    kinds of change in an old turn (`core.sketch.ChangeKind`) that are not the client's meaning: the turn then
+             goes as the model has read it
     names    a difference that broke the prefix -> True when this rule's cause explains it
 
 Every function returns a `Fix`: the value, and an Edit for each thing it changed. A fix applied to its own
@@ -24,7 +29,8 @@ import msgspec
 
 from keepwarm.core.answer import Answer
 from keepwarm.core.diff import Difference
-from keepwarm.core.prompt import Edit, Message, SystemBlock, Tool, Turn
+from keepwarm.core.prompt import Edit, Head, Message, Notice, Options, SystemBlock, Tool, Turn
+from keepwarm.core.sketch import ChangeKind
 
 V = TypeVar("V")
 
@@ -49,14 +55,30 @@ class Fix(msgspec.Struct, Generic[V], frozen=True):
     """Values lifted out of the prompt, to go on as HTTP headers and into the ledger."""
 
 
+class HeadFix(msgspec.Struct, frozen=True):
+    """What a rule made of a head."""
+
+    head: Head
+    edits: tuple[Edit, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    """What the head no longer says."""
+
+
 class Memory(Protocol):
     """What the server generated in this conversation."""
+
+    @property
+    def calls(self) -> tuple[str, ...]:
+        """The ids of the tool calls that the turn before made, in their order, as the client knows them."""
 
     def by_call(self, call_id: str) -> Answer | None:
         """The answer that held the tool call with this id."""
 
     def by_text(self, text: str) -> Answer | None:
         """The answer whose text was this (white space at its ends aside), when it held no tool call."""
+
+    def cut(self) -> Answer | None:
+        """The answer that broke off at the place of this turn, because the client hung up."""
 
 
 class FirstSeen(msgspec.Struct, frozen=True):
@@ -76,7 +98,10 @@ class Rule(msgspec.Struct, frozen=True):
     on: bool = True
     """Whether it is applied when nothing is configured."""
     system: Callable[[SystemBlock], Fix[SystemBlock | None]] | None = None
+    head: Callable[[Head, Head | None], HeadFix] | None = None
     tools: Callable[[tuple[Tool, ...], FirstSeen], Fix[tuple[Tool, ...]]] | None = None
     message: Callable[[Message], Fix[Message]] | None = None
     turn: Callable[[Turn, Memory], Fix[Turn]] | None = None
+    options: Callable[[Options, Options | None], Fix[Options]] | None = None
+    keeps: tuple[ChangeKind, ...] = ()
     names: Callable[[Difference], bool] | None = None

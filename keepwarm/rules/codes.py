@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from keepwarm.rules import (
+    his001,
     his002,
     his003,
+    his004,
     his005,
     his006,
+    his007,
+    his008,
+    key001,
     ord001,
     ord002,
     rol001,
@@ -16,6 +21,7 @@ from keepwarm.rules import (
     srv001,
     vol001,
     vol002,
+    vol003,
     vol004,
 )
 from keepwarm.rules.api import Rule
@@ -26,15 +32,22 @@ CODES: Final[dict[str, Rule]] = {
         vol001.RULE,
         vol002.RULE,
         vol004.RULE,
+        vol003.RULE,
+        his004.RULE,
         rol001.RULE,
+        his001.RULE,
+        his007.RULE,
         his002.RULE,
         his003.RULE,
-        his005.RULE,
         his006.RULE,
+        his005.RULE,
+        his008.RULE,
+        key001.RULE,
         ord001.RULE,
         ord002.RULE,
         sea001.RULE,
         srv001.RULE,
     )
 }
-"""By code. Fixes run in this order; a cause is named by the first rule that knows it, so the specific stand first."""
+"""By code. Fixes run in this order; a cause is named by the first rule that knows it, so the specific stand first.
+The environment leaves the head before dates are looked for in it; results are in order before reminders join them."""

@@ -8,9 +8,10 @@ from typing import TypeVar
 import msgspec
 
 from keepwarm.core.diff import Difference
-from keepwarm.core.prompt import Edit, Message, SystemBlock, Tool, Turn
+from keepwarm.core.prompt import Edit, Head, Message, Notice, Options, SystemBlock, Tool, Turn
+from keepwarm.core.sketch import ChangeKind
 from keepwarm.errors import ConfigError
-from keepwarm.rules.api import FirstSeen, Fix, Memory, Rule, Safety, V
+from keepwarm.rules.api import FirstSeen, Fix, HeadFix, Memory, Rule, Safety, V
 from keepwarm.rules.codes import CODES
 
 A = TypeVar("A")
@@ -38,6 +39,27 @@ class RuleBook(msgspec.Struct, frozen=True):
             if now is not None:
                 kept.append(now)
         return Fix(tuple(kept), tuple(edits), tuple(metadata))
+
+    def head(self, head: Head, seen: Head | None) -> HeadFix:
+        """System and tools without what would part them from the head that the conversation sent last."""
+        edits: list[Edit] = []
+        notices: list[Notice] = []
+        for rule in self.rules:
+            if rule.head is not None:
+                fix = rule.head(head, seen)
+                head = fix.head
+                edits += fix.edits
+                notices += fix.notices
+        return HeadFix(head, tuple(edits), tuple(notices))
+
+    def options(self, options: Options, seen: Options | None) -> Fix[Options]:
+        """What is asked for besides the words, as the conversation asks for it."""
+        return _all(options, [_with(rule.options, seen) for rule in self.rules if rule.options])
+
+    @property
+    def keeps(self) -> dict[ChangeKind, str]:
+        """The kinds of change in an old turn that are undone, each with the rule that says so."""
+        return {kind: rule.code for rule in self.rules for kind in rule.keeps}
 
     def tools(self, tools: tuple[Tool, ...], seen: FirstSeen) -> Fix[tuple[Tool, ...]]:
         """The tools as the conversation first saw them."""

@@ -27,6 +27,7 @@ from __future__ import annotations
 from typing import Final
 
 from keepwarm.core.answer import Answer
+from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import Block, Edit, Message, Text, Thinking, ToolUse, Turn
 from keepwarm.rules.api import Fix, Memory, Rule, Safety
 
@@ -61,4 +62,11 @@ def reattach(turn: Turn, memory: Memory) -> Fix[Turn]:
     return Fix(Turn((Message(message.role, blocks, message.index, message.raw), *turn.messages[1:])), (edit,))
 
 
-RULE: Final = Rule("HIS002", "lost-reasoning", Safety.EXACT, __doc__ or "", turn=reattach)
+def names(difference: Difference) -> bool:
+    """True when a turn lost its reasoning, or has another."""
+    return difference.where == "turn" and difference.kind == "reasoning"
+
+
+RULE: Final = Rule(
+    "HIS002", "lost-reasoning", Safety.EXACT, __doc__ or "", turn=reattach, keeps=("reasoning",), names=names
+)

@@ -30,6 +30,7 @@ from typing import Final
 from msgspec import structs
 
 from keepwarm.codec.json_text import is_object
+from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import Block, Edit, Message, ToolResult, ToolUse, Turn
 from keepwarm.rules.api import Fix, Memory, Rule, Safety
 
@@ -63,4 +64,11 @@ def _replayed(block: Block, memory: Memory, path: str, edits: list[Edit]) -> Blo
     return structs.replace(block, name=call.name, arguments=call.arguments, upstream_id=call.upstream_id)
 
 
-RULE: Final = Rule("HIS003", "rewritten-tool-call", Safety.EXACT, __doc__ or "", turn=replay)
+def names(difference: Difference) -> bool:
+    """True when a tool call came back in other words."""
+    return difference.where == "turn" and difference.kind == "arguments"
+
+
+RULE: Final = Rule(
+    "HIS003", "rewritten-tool-call", Safety.EXACT, __doc__ or "", turn=replay, keeps=("arguments",), names=names
+)

@@ -28,8 +28,8 @@ from keepwarm.rules.api import Rule, Safety
 
 
 def names(difference: Difference) -> bool:
-    """True when a message of the history is not what it was."""
-    return difference.where == "turn"
+    """True when a message of the history says something else than it did."""
+    return difference.where == "turn" and difference.kind == "content"
 
 
 RULE: Final = Rule("HIS005", "edited-history", Safety.EXACT, __doc__ or "", names=names)

@@ -1,7 +1,8 @@
 """
 ## What it does
 Reads a message the same whatever its shape: a string or a list with one text block, with or without
-`cache_control`, with or without empty text blocks; and gives an answer back the white space it was generated with.
+`cache_control`, with or without empty text blocks. Gives an answer back the white space it was generated with, and
+leaves an old turn as it was when it comes back with other white space and the same words.
 
 ## Why it costs you
 On most servers it costs nothing, and then it must not be called a break. But the one moving `cache_control`
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import Edit, Message, Text, Thinking, Turn
 from keepwarm.rules.api import Fix, Memory, Rule, Safety
 from keepwarm.rules.his002 import recall
@@ -57,4 +59,18 @@ def respace(turn: Turn, memory: Memory) -> Fix[Turn]:
     return Fix(Turn((Message(message.role, blocks, message.index, message.raw),)), (edit,))
 
 
-RULE: Final = Rule("HIS006", "shape-drift", Safety.EXACT, __doc__ or "", message=canonical, turn=respace)
+def names(difference: Difference) -> bool:
+    """True when a text differs in white space only."""
+    return difference.where == "turn" and difference.kind == "space"
+
+
+RULE: Final = Rule(
+    "HIS006",
+    "shape-drift",
+    Safety.EXACT,
+    __doc__ or "",
+    message=canonical,
+    turn=respace,
+    keeps=("space",),
+    names=names,
+)

@@ -30,13 +30,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import structs
-
 from keepwarm.core.prompt import Block, Edit, Message, Text, ToolResult, Turn
+from keepwarm.core.reminder import behind, is_reminder, wrap
 from keepwarm.rules.api import Fix, Memory, Rule, Safety
-
-OPEN: Final = "<system-reminder>"
-CLOSE: Final = "</system-reminder>"
 
 
 def fold(turn: Turn, _: Memory) -> Fix[Turn]:
@@ -59,7 +55,7 @@ def fold(turn: Turn, _: Memory) -> Fix[Turn]:
         edits.append(Edit("ROL001", f"/messages/{message.index}", _words(message), words, "kept at its place"))
         if done:
             last = done[-1]
-            done[-1] = Message(last.role, _behind(last.blocks, *notes), last.index, last.raw)
+            done[-1] = Message(last.role, behind(last.blocks, *notes), last.index, last.raw)
         else:
             waiting += notes
     if waiting:
@@ -73,8 +69,8 @@ def _settle(message: Message, edits: list[Edit]) -> tuple[Block, ...]:
     """Reminder blocks behind the last tool result, moved into it."""
     blocks: list[Block] = []
     for place, block in enumerate(message.blocks):
-        if isinstance(block, Text) and _is_reminder(block.text) and blocks and isinstance(blocks[-1], ToolResult):
-            blocks[:] = _behind(tuple(blocks), block)
+        if isinstance(block, Text) and is_reminder(block.text) and blocks and isinstance(blocks[-1], ToolResult):
+            blocks[:] = behind(tuple(blocks), block)
             note = "moved into the tool result before it"
             edits.append(Edit("ROL001", f"/messages/{message.index}/content/{place}", block.text, block.text, note))
         else:
@@ -82,20 +78,12 @@ def _settle(message: Message, edits: list[Edit]) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def _behind(blocks: tuple[Block, ...], *notes: Block) -> tuple[Block, ...]:
-    if blocks and isinstance(last := blocks[-1], ToolResult):
-        words = tuple(Text(note.text) for note in notes if isinstance(note, Text))
-        inside = structs.replace(last, content=(*last.content, *words))
-        return (*blocks[:-1], inside, *(note for note in notes if not isinstance(note, Text)))
-    return (*blocks, *notes)
-
-
 def _in_front(notes: tuple[Block, ...], blocks: tuple[Block, ...]) -> tuple[Block, ...]:
     """`notes` before the user's words, but never before the results that answer the calls above them."""
     results = next((at for at, block in enumerate(blocks) if not isinstance(block, ToolResult)), len(blocks))
     if not notes or not results:
         return (*notes, *blocks)
-    return (*_behind(blocks[:results], *notes), *blocks[results:])
+    return (*behind(blocks[:results], *notes), *blocks[results:])
 
 
 def _reminders(message: Message) -> tuple[Block, ...]:
@@ -104,16 +92,11 @@ def _reminders(message: Message) -> tuple[Block, ...]:
     rest = tuple(block for block in message.blocks if not isinstance(block, Text))
     if not words.strip():
         return rest
-    return (Text(words if _is_reminder(words) else f"{OPEN}\n{words}\n{CLOSE}"), *rest)
+    return (Text(wrap(words)), *rest)
 
 
 def _words(message: Message) -> str:
     return "\n\n".join(block.text for block in message.blocks if isinstance(block, Text))
-
-
-def _is_reminder(text: str) -> bool:
-    inner = text.strip()
-    return inner.startswith(OPEN) and inner.endswith(CLOSE)
 
 
 RULE: Final = Rule("ROL001", "inline-system", Safety.ORDER, __doc__ or "", turn=fold)

@@ -14,13 +14,14 @@ import msgspec
 from msgspec import structs
 
 from keepwarm.core import digest
+from keepwarm.core.sketch import Loose
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Step
 from keepwarm.session.recall import Answers
 
 DEFAULT_BYTES = 1024 * 1024 * 1024
 _KEPT_SENT = 8
 _KEPT_FACTS = 400_000
-TURN_BYTES = 400
+TURN_BYTES = 1_000
 """What a turn weighs besides its text, so that turns of which the client's own bytes went are bounded too."""
 _SHARED = ("head", "system", "tools", "shown")
 """The large parts of a head, kept once however many conversations send them."""
@@ -31,16 +32,20 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 
     identity: bytes
     role: str
+    loose: Loose = Loose()
+    """What it says loosely."""
 
 
 class Lineage:
     """One conversation: its turns that went upstream, its latest requests, its name."""
 
-    __slots__ = ("count", "head", "id", "requests", "standing")
+    __slots__ = ("count", "head", "id", "loose", "requests", "standing")
 
     def __init__(self, name: str) -> None:
         self.id = name
         self.standing: dict[bytes, Standing] = {}
+        self.loose: dict[bytes, bytes] = {}
+        """The chain digest of a turn by its loose one; of several the latest."""
         self.requests: list[Sent] = []
         """The latest first, at most one for each branch, eight in all."""
         self.head: HeadState | None = None
@@ -73,9 +78,14 @@ class Lineage:
         steps = best.trail.steps[:count]
         return best.keys[: steps[-1].said], steps
 
+    def alike(self, loose: bytes) -> Standing | None:
+        """The turn that stands and says loosely the same behind the same turns."""
+        key = self.loose.get(loose)
+        return None if key is None else self.standing.get(key)
+
     def bytes(self) -> int:
-        """Bytes of upstream text it holds."""
-        return sum(len(turn.chunk) for turn in self.standing.values())
+        """Bytes of text it holds."""
+        return sum(map(_held, self.standing.values()))
 
     def weight(self) -> int:
         """Bytes that it counts for."""
@@ -85,16 +95,24 @@ class Lineage:
 class Group:
     """The conversations of one agent of one session with one shape."""
 
-    __slots__ = ("key", "lineages")
+    __slots__ = ("key", "lineages", "loose")
 
     def __init__(self, key: GroupKey) -> None:
         self.key = key
         self.lineages: OrderedDict[bytes, Lineage] = OrderedDict()
-        """By the chain digest of the first turn, the one used longest ago first."""
+        """By the chain digest of the first turn, the one used longest ago first. A conversation whose first turn was
+        edited stands under several."""
+        self.loose: dict[bytes, bytes] = {}
+        """The chain digest of a first turn by its loose one; of several the latest."""
 
     def find(self, keys: Sequence[bytes]) -> Lineage | None:
         """The lineage that these turns belong to; None when the conversation is new."""
         return self.lineages.get(keys[0]) if keys else None
+
+    def alike(self, loose: bytes) -> Lineage | None:
+        """The lineage whose first turn says loosely this."""
+        key = self.loose.get(loose)
+        return None if key is None else self.lineages.get(key)
 
 
 class Journal:
@@ -144,13 +162,20 @@ class Journal:
                 self._main.popitem(last=False)
         return self._main.get(session) == shape
 
-    def lineage(self, group: Group, keys: Sequence[bytes]) -> Lineage:
-        """The conversation of these turns, made when it is new."""
-        found = group.find(keys)
+    def lineage(self, group: Group, first: bytes, loose: bytes, wires: Sequence[bytes], *, goes_on: bool) -> Lineage:
+        """The conversation whose first turn has the chain digest `first` and the loose one `loose`.
+
+        Made when it is new. Where there are turns behind the first one (`goes_on`), a first turn that is not known may
+        be one that was edited: it is then one that says loosely the same, or one of which at least half of the
+        messages (`wires`) were sent before.
+        """
+        found = group.lineages.get(first)
+        if found is None and goes_on:
+            found = group.alike(loose) or _overlapping(group, wires)
         if found is None:
-            first = keys[0] if keys else b""
-            found = group.lineages[first] = Lineage(digest.chain(group.key.packed(), first).hex())
-        group.lineages.move_to_end(keys[0] if keys else b"")
+            found = Lineage(digest.chain(group.key.packed(), first).hex())
+        group.lineages[first] = found
+        group.lineages.move_to_end(first)
         return found
 
     def elsewhere(self, key: GroupKey, keys: Sequence[bytes], wires: Sequence[bytes]) -> tuple[Sent | None, int]:
@@ -174,8 +199,11 @@ class Journal:
         for turn in turns:
             old = lineage.standing.get(turn.key)
             lineage.standing[turn.key] = turn
-            self._size += len(turn.chunk) - (len(old.chunk) if old else 0)
-            self._weight += len(turn.chunk) + TURN_BYTES - (len(old.chunk) + TURN_BYTES if old else 0)
+            lineage.loose[turn.loose] = turn.key
+            if turn.key in group.lineages:
+                group.loose[turn.loose] = turn.key
+            self._size += _held(turn) - (_held(old) if old else 0)
+            self._weight += _held(turn) + TURN_BYTES - (_held(old) + TURN_BYTES if old else 0)
         if (known := self._heads.get(head.key)) is not None:
             same = {name: value for name in _SHARED if (value := getattr(known, name)) == getattr(head, name)}
             head = structs.replace(head, **same)
@@ -203,19 +231,36 @@ class Journal:
     def lineages(self) -> Iterator[Lineage]:
         """All conversations, the one used longest ago first."""
         for group in self._groups.values():
-            yield from group.lineages.values()
+            yield from dict.fromkeys(group.lineages.values())
 
     def _shrink(self, current: Lineage) -> None:
         """Let the conversations go that were used longest ago, but never the one at work."""
         for key, group in list(self._groups.items()):
-            for first, lineage in list(group.lineages.items()):
+            for lineage in list(group.lineages.values()):
                 if self._weight <= self._limit:
                     break
-                if lineage is not current:
-                    del group.lineages[first]
+                if lineage is not current and lineage in group.lineages.values():
+                    group.lineages = OrderedDict(pair for pair in group.lineages.items() if pair[1] is not lineage)
                     self._size -= lineage.bytes()
                     self._weight -= lineage.weight()
             if self._weight <= self._limit:
                 break
             if not group.lineages:
                 del self._groups[key]
+
+
+def _held(turn: Standing) -> int:
+    return len(turn.chunk) + len(turn.raw)
+
+
+def _overlapping(group: Group, wires: Sequence[bytes]) -> Lineage | None:
+    """The conversation of whose latest request the most messages are said again; None when that is less than half."""
+    now = set(wires)
+    best: Lineage | None = None
+    most = 1
+    for lineage in group.lineages.values():
+        for sent in lineage.requests[:1]:
+            shared = len(now.intersection(sent.trail.wires))
+            if shared > most and 2 * shared >= min(len(now), len(sent.trail.wires)):
+                best, most = lineage, shared
+    return best

@@ -16,8 +16,10 @@ from msgspec.structs import replace
 
 from keepwarm.core import digest
 from keepwarm.core.answer import Answer
+from keepwarm.core.clock import without_figures
 from keepwarm.core.diff import common_prefix
-from keepwarm.core.prompt import EditNote, Head, Tool
+from keepwarm.core.prompt import EditNote, Head, Notice, Options, Tool
+from keepwarm.core.sketch import Mark
 
 SHAPE_CHARACTERS = 512
 """How much of the system prompt tells the kinds of calls of one agent apart: enough for its opening words, too
@@ -52,9 +54,14 @@ class HeadState(msgspec.Struct, frozen=True, gc=False):
     shown: tuple[Tool, ...] = ()
     """The tools that the model reads: not those that wait until a result refers to them."""
     wires: tuple[bytes, ...] = ()
-    """Digests of the client's tool texts, to know them again without parsing."""
+    """Digests of the client's tool texts, to know them again without parsing; the last one is of the deferred tools
+    that have been loaded."""
     notes: tuple[EditNote, ...] = ()
-    """What was changed in the tools."""
+    """What was changed in it."""
+    notices: tuple[Notice, ...] = ()
+    """What it does not say, and the model is told in the conversation instead."""
+    asked: bytes = b""
+    """Digest of the client's system texts, to know them again."""
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
@@ -69,6 +76,14 @@ class Standing(msgspec.Struct, frozen=True, gc=False):
     notes: tuple[EditNote, ...] = ()
     loads: tuple[str, ...] = ()
     """Deferred tools that a result in this turn loads."""
+    marks: tuple[Mark, ...] = ()
+    """What the client's version of it was made of."""
+    loose: bytes = b""
+    """Chain digest of the turn before and of what this one says loosely: known by it when it comes back otherwise."""
+    raw: bytes = b""
+    """The client's own bytes, where those went: its messages, with commas between them."""
+    told: tuple[tuple[str, bytes], ...] = ()
+    """What it tells the model for the gateway: (topic, digest of the words)."""
 
 
 class Step(msgspec.Struct, frozen=True, gc=False):
@@ -88,6 +103,8 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """Deferred tools that results so far have loaded."""
     edits: tuple[EditNote, ...] = ()
     """What was changed in the turns so far, summed up."""
+    told: tuple[tuple[str, bytes], ...] = ()
+    """What the gateway has told the model in the turns so far: (topic, digest of the words), the latest last."""
 
 
 class Trail(msgspec.Struct, frozen=True, gc=False):
@@ -125,7 +142,7 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     keys: tuple[bytes, ...]
     """Chain digests of its turns."""
     head: HeadState
-    model: str
+    options: Options
     size: int = 0
     """Bytes of its head and turns."""
     prompt_tokens: int | None = None
@@ -181,5 +198,9 @@ def group_turns(roles: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def shape_of(head_text: str, has_tools: bool) -> bytes:
-    """The shape of a prompt from its system text (after the rules) and whether it offers tools."""
-    return digest.of_text(head_text[:SHAPE_CHARACTERS], "tools" if has_tools else "")
+    """The shape of a prompt from its system text (after the rules) and whether it offers tools.
+
+    Figures do not count: a date or a session's path in the opening must not make another conversation of it.
+    """
+    opening = without_figures(head_text[: 2 * SHAPE_CHARACTERS])[:SHAPE_CHARACTERS]
+    return digest.of_text(opening, "tools" if has_tools else "")

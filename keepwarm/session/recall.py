@@ -32,7 +32,26 @@ class Answers:
 
     def remember(self, key: GroupKey, answer: Answer, after: bytes = b"") -> None:
         """Keep an answer to the turns with the chain digest `after`; older ones lose the names that it has."""
-        names = _names(key, answer, after)
+        self._keep(answer, _names(key, answer, after))
+
+    def remember_cut(self, key: GroupKey, answer: Answer, after: bytes = b"") -> None:
+        """Keep an answer that broke off: it is known by what it answers alone, since the client may have less of it."""
+        if answer.text.strip():
+            self._keep(answer, {_cut_name(key, after)})
+
+    def by_call(self, call_id: str) -> Answer | None:
+        """The answer that held a tool call."""
+        return self._find(call_id)
+
+    def cut(self, key: GroupKey, after: bytes) -> Answer | None:
+        """The latest answer to these turns that broke off."""
+        return self._find(_cut_name(key, after))
+
+    def by_text(self, key: GroupKey, text: str, after: bytes = b"") -> Answer | None:
+        """The answer of this group whose text was this, white space at its ends aside; best the one to these turns."""
+        return self._find(_text_name(key, text, after)) or self._find(_text_name(key, text))
+
+    def _keep(self, answer: Answer, names: set[str]) -> None:
         for name in names:
             self._take_away(name)
         if not names:
@@ -44,14 +63,6 @@ class Answers:
         while self._bytes > self._limit or len(self._kept) > self._count:
             for name in tuple(next(iter(self._kept.values()))[1]):
                 self._take_away(name)
-
-    def by_call(self, call_id: str) -> Answer | None:
-        """The answer that held a tool call."""
-        return self._find(call_id)
-
-    def by_text(self, key: GroupKey, text: str, after: bytes = b"") -> Answer | None:
-        """The answer of this group whose text was this, white space at its ends aside; best the one to these turns."""
-        return self._find(_text_name(key, text, after)) or self._find(_text_name(key, text))
 
     def _find(self, name: str) -> Answer | None:
         number = self._numbers.get(name)
@@ -70,11 +81,15 @@ class Answers:
 
 
 class Recollection:
-    """What the server generated, as the turn behind those with the chain digest `after` may ask for it."""
+    """What the server generated, as the turn behind those with the chain digest `after` may ask for it.
 
-    __slots__ = ("_after", "_answers", "_key")
+    calls  the ids of the tool calls that the turn before made, in their order
+    """
 
-    def __init__(self, answers: Answers, key: GroupKey, after: bytes = b"") -> None:
+    __slots__ = ("_after", "_answers", "_key", "calls")
+
+    def __init__(self, answers: Answers, key: GroupKey, after: bytes = b"", calls: tuple[str, ...] = ()) -> None:
+        self.calls = calls
         self._answers = answers
         self._key = key
         self._after = after
@@ -86,6 +101,10 @@ class Recollection:
     def by_text(self, text: str) -> Answer | None:
         """The answer whose text was this, white space at its ends aside."""
         return self._answers.by_text(self._key, text, self._after)
+
+    def cut(self) -> Answer | None:
+        """The answer that broke off at this place."""
+        return self._answers.cut(self._key, self._after)
 
 
 def _names(key: GroupKey, answer: Answer, after: bytes) -> set[str]:
@@ -99,6 +118,10 @@ def _names(key: GroupKey, answer: Answer, after: bytes) -> set[str]:
 
 def _text_name(key: GroupKey, text: str, after: bytes = b"") -> str:
     return digest.chain(key.packed() + after, digest.of_text(text.strip())).hex()
+
+
+def _cut_name(key: GroupKey, after: bytes) -> str:
+    return digest.chain(key.packed() + after, b"cut off").hex()
 
 
 def _weight(answer: Answer) -> int:

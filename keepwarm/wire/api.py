@@ -96,6 +96,9 @@ class Front(Protocol):
     def tool(self, raw: bytes, index: int) -> Tool:
         """Read one tool. Raises BadJson."""
 
+    def pointer(self, message: Message, place: int) -> str:
+        """JSON pointer to a block of a message, below the message: "/content/2"."""
+
     def identity(self, headers: Mapping[str, str], parsed: Parsed) -> ClientFacts:
         """Who is asking; header names in lower case."""
 

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from keepwarm.core.prompt import Message, Tool
+from keepwarm.core.sketch import content_pointer
 from keepwarm.wire import anthropic, anthropic_blocks, anthropic_errors, identity
 from keepwarm.wire.anthropic_stream import MessageWriter, WholeWriter
 from keepwarm.wire.api import ClientFacts, Front, Parsed, Writer
@@ -30,6 +31,10 @@ class Anthropic(msgspec.Struct, frozen=True):
     def tool(self, raw: bytes, index: int) -> Tool:
         """Read one tool."""
         return anthropic_blocks.tool(raw, index)
+
+    def pointer(self, message: Message, place: int) -> str:
+        """JSON pointer to a block, below its message."""
+        return content_pointer(message, place)
 
     def identity(self, headers: Mapping[str, str], parsed: Parsed) -> ClientFacts:
         """Who is asking."""

@@ -32,7 +32,7 @@ def parted(before: Json, after: Json, rules: RuleBook | None = None) -> Differen
     stable = book.life.story.stable
     assert stable is not None
     assert stable.before is not None, "the second was taken for another conversation"
-    return stable.difference
+    return stable.differences[0] if stable.differences else Difference("none")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepwarm.core.answer import Answer, Call
-from keepwarm.core.prompt import Head
+from keepwarm.core.prompt import Head, Options
 from keepwarm.errors import BadJson
 from keepwarm.exchange.turns import TurnMaker, Turns
 from keepwarm.rules.engine import rule_book
@@ -40,7 +40,7 @@ class Teller:
         turns = TurnMaker(self.journal, rule_book(), self._dialect, front, group, raws).run()
         self.journal.stand(group, turns.lineage, turns.fresh, HEAD)
         trail = turns.trail if self._takes_over else Trail()
-        self.journal.sent(turns.lineage, Sent("record", turns.keys, HEAD, "m", trail=trail))
+        self.journal.sent(turns.lineage, Sent("record", turns.keys, HEAD, Options("m"), trail=trail))
         return turns
 
 

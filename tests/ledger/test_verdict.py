@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from keepwarm.core.diff import Difference
 from keepwarm.core.events import Usage
 from keepwarm.ledger.records import Place, Verdict
-from keepwarm.ledger.verdict import SLACK, Predecessor, judge
+from keepwarm.ledger.verdict import SLACK, Predecessor, Scene, Suspect
+from keepwarm.ledger.verdict import judge as judge_suspects
 
 NONE: Final = Difference("none")
 HEADER: Final = Difference(
@@ -26,6 +27,14 @@ HEADER: Final = Difference(
 )
 BEFORE: Final = Predecessor(prompt_tokens=10_000, output_tokens=200, share=1.0, replayed=True)
 PARTED: Final = replace(BEFORE, share=0.01)
+
+
+def judge(
+    usage: Usage, before: Predecessor | None, difference: Difference, causes: tuple[str, ...] = (), *, moved: str = ""
+) -> Verdict:
+    """The verdict where the two requests differ in one place at the most."""
+    suspects = () if difference.where == "none" else (Suspect(difference, causes),)
+    return judge_suspects(usage, before, suspects, Scene(moved))
 
 
 def usage(cached: int | None, prompt: int | None = 10_500) -> Usage:

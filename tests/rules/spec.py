@@ -24,7 +24,6 @@ from typing import Any
 import msgspec
 
 from keepwarm.core.answer import Answer, Call
-from keepwarm.core.diff import Difference
 from keepwarm.core.events import Usage
 from keepwarm.exchange.stabilise import Stabiliser, Stable
 from keepwarm.ledger.verdict import Predecessor, judge
@@ -114,7 +113,7 @@ class Player:
         group = self._journal.group(stable.group)
         head = self._journal.stand(group, stable.lineage, stable.standing, stable.head)
         self._count += 1
-        self._journal.sent(stable.lineage, Sent(str(self._count), stable.keys, head, "m"))
+        self._journal.sent(stable.lineage, Sent(str(self._count), stable.keys, head, stable.options, stable.size))
         self._stable = stable
 
     def _answer(self, step: Step) -> None:
@@ -131,7 +130,8 @@ class Player:
         _expect([f"{name}={value}" for name, value in self._latest.metadata], step.text.splitlines())
 
     def _causes(self, step: Step) -> None:
-        _expect(list(self._rules.causes(self._latest.difference)), step.text.split())
+        codes = [code for one in self._latest.differences for code in self._rules.causes(one)]
+        _expect(list(dict.fromkeys(codes)), step.text.split())
 
     def _sent(self, step: Step) -> None:
         body = self._dialect.request(self._latest.draft).body
@@ -166,5 +166,5 @@ def _verdicts(step: Step) -> None:
         report = _REPORT.fullmatch(line)
         assert report is not None, f"a line that cannot be read: {line}"
         usage = Usage(int(report["now"]), int(report["cached"]), 1)
-        verdict = judge(usage, Predecessor(int(report["had"]), 0, 1.0, False), Difference("none"))
+        verdict = judge(usage, Predecessor(int(report["had"]), 0, 1.0, False))
         _expect(" ".join((verdict.outcome, verdict.blame, *verdict.causes)), report["verdict"])

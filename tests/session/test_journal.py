@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepwarm.core import digest
-from keepwarm.core.prompt import Head
+from keepwarm.core.prompt import Head, Options
 from keepwarm.session import journal as journal_module
 from keepwarm.session.journal import TURN_BYTES, Facts, Journal, Lineage
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing
@@ -31,7 +31,7 @@ def tell(journal: Journal, words: str, key: GroupKey = KEY, *, size: int = 100, 
     lineage = journal.lineage(group, keys)
     turns = [Standing(one, b"", letter.encode() * size) for one, letter in zip(keys, words, strict=True)]
     journal.stand(group, lineage, turns, head)
-    journal.sent(lineage, Sent(words, keys, head, "m"))
+    journal.sent(lineage, Sent(words, keys, head, Options("m")))
     return lineage
 
 

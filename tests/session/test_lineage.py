@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepwarm.core.prompt import Head
+from keepwarm.core.prompt import Head, Options
 from keepwarm.session.lineage import SHAPE_CHARACTERS, HeadState, Sent, group_turns, shape_of
 
 HEAD = HeadState(b"", Head(), b"", b"")
@@ -17,7 +17,7 @@ keys = st.lists(st.sampled_from((b"a", b"b")), max_size=8)
 
 def sent(keys: list[bytes]) -> Sent:
     """A request with these turns."""
-    return Sent("r", tuple(keys), HEAD, "m")
+    return Sent("r", tuple(keys), HEAD, Options("m"))
 
 
 def chained(row: list[bytes]) -> list[bytes]:
