@@ -41,6 +41,7 @@ def server_parameters(xllamacpp: Any, options: EngineOptions) -> Any:
     params.cache_ram_mib = options.cache_ram_mib
     params.swa_full = options.swa_full
     params.n_cache_reuse = options.cache_reuse
+    params.cache_prompt = options.cache_prompt
     params.ctx_shift = options.context_shift
     if options.checkpoints is not None:
         params.n_ctx_checkpoints = options.checkpoints

@@ -34,6 +34,8 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Keep all of a sliding-window model's cache instead of the window alone: more memory, and it can go back."""
     cache_reuse: int = 0
     """Least tokens of a chunk that is reused at another position behind an edit (`--cache-reuse`); 0 = off."""
+    cache_prompt: bool = True
+    """Reuse what is in the slot for requests that do not say (`cache_prompt`) whether they want it."""
     context_shift: bool = False
     """Drop the older half of a full context while generating instead of stopping (`--context-shift`)."""
     slot_save_path: Path | None = None

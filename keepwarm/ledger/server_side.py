@@ -6,9 +6,9 @@ tells the reasons apart, all of it measured on xllamacpp 2026.10 (`tests/engines
     SRV006  no count at all. vLLM and SGLang count only when they are told to; Ollama and LM Studio never do.
     SRV007  the count is always 0, also for a prompt that is sent twice.
     SRV004  the server has started anew, or woken from its sleep: see `Server.newborn`.
-    SRV003  the prompt before, or its answer, came to the end of the context. llama.cpp then either stops or shifts: it
-            drops the older half of what follows its head, and its slot holds a text that nobody sent. Ollama cuts
-            every prompt to its context: it counts no more tokens although the conversation grew.
+    SRV003  the answer before came to the end of the context: llama.cpp either stops there or shifts, and then its slot
+            holds a text that nobody sent. Or the prompt has fewer tokens than the one before although it only appends
+            to it: the server has cut it, as Ollama does.
     SRV002  the slot was this conversation's all the time, and yet part of what was in it is gone: a sliding-window,
             hybrid or recurrent model cannot go back to where the prompts part. Also when a sliding-window model's slot
             was handed over and back: the host cache keeps the window alone, so the answer is lost, and without
@@ -27,7 +27,6 @@ NEAR: Final = 8
 """Tokens in front of a prompt's end where llama.cpp's last checkpoint stands (4, or 5 when it is taken from the host
 cache), and a little more."""
 _CANNOT_GO_BACK: Final = frozenset(("swa", "hybrid", "recurrent"))
-_MAY_REPORT: Final = frozenset(("vllm", "sglang"))
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,9 +39,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     reported: bool = True
     """It has reported a count of cached tokens above 0 before, to whomever."""
     newborn: bool = False
-    """It has started or loaded its model since the request before. Signs: a request in between could not connect;
-    its count of processed tokens (`llamacpp:prompt_tokens_total`) is below what it was; its `/slots` name no task
-    for slots that have had one; vLLM's `process_start_time_seconds` is later."""
+    """It has started or loaded its model since the request before. Signs: a request in between could not connect; the
+    tasks in its `/slots` have lower numbers than requests were sent to it, or none where there were some (after a
+    sleep); its count of processed tokens (`llamacpp:prompt_tokens_total`) is below what it was and what was processed
+    since; vLLM's `process_start_time_seconds` is later."""
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +77,10 @@ def server_cause(loss: Loss, server: Server) -> str:
     if not loss.seated or loss.before is None:
         return "SRV001"
     if loss.handed_over:
-        kept_its_prompt = loss.actual >= loss.before - NEAR
-        return "SRV002" if _answer_only(loss, server, kept_its_prompt) else "SRV005"
+        if loss.actual >= loss.before - NEAR:
+            # Its entry was found. Of a whole cache, and of a state, it holds the answer too; of a window it does not.
+            return "SRV002" if server.memory == "swa" else "SRV001"
+        return "SRV002" if server.memory in _CANNOT_GO_BACK and not loss.appended else "SRV005"
     if server.memory in _CANNOT_GO_BACK:
         return "SRV002"
     # With a cache that can be cut anywhere nothing gets lost in a slot; where the kind is not known, and the prompts
@@ -92,9 +94,4 @@ def _context_was_full(loss: Loss, server: Server) -> bool:
         return False
     if server.context is not None and before + answer >= server.context:
         return True
-    return loss.appended and now is not None and now <= before
-
-
-def _answer_only(loss: Loss, server: Server, kept_its_prompt: bool) -> bool:
-    """Whether what is lost is what a sliding-window model loses on its way through the host cache."""
-    return kept_its_prompt if server.memory in ("swa", "") else server.memory != "full" and not loss.appended
+    return loss.appended and now is not None and now < before

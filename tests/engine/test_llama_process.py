@@ -49,6 +49,7 @@ def test_every_option_reaches_the_server() -> None:
             checkpoints=4,
             swa_full=True,
             cache_reuse=64,
+            cache_prompt=False,
             context_shift=True,
             verbosity=4,
         ),
@@ -59,7 +60,7 @@ def test_every_option_reaches_the_server() -> None:
     assert params.default_template_kwargs == {"preserve_thinking": "true", "date_string": '"1 May"'}
     assert params.model_alias == {"tiny"}
     assert (params.n_ctx_checkpoints, params.swa_full, params.n_cache_reuse) == (4, True, 64)
-    assert (params.ctx_shift, params.verbosity) == (True, 4)
+    assert (params.cache_prompt, params.ctx_shift, params.verbosity) == (False, True, 4)
     assert params.endpoint_slots
     assert params.endpoint_metrics
 
@@ -76,6 +77,7 @@ def test_what_is_not_said_stays_llama_cpps_own() -> None:
         "n_ctx_checkpoints",
         "swa_full",
         "n_cache_reuse",
+        "cache_prompt",
         "ctx_shift",
         "verbosity",
     ):
