@@ -120,6 +120,13 @@ class SystemBlock(msgspec.Struct, frozen=True, gc=False):
     index: int
     """Its place in the client's list: /system/{index}/text; -1 when `system` is one string."""
     raw: bytes = b""
+    pointer: str = ""
+    """JSON pointer of its words, where the system prompt is no member of its own."""
+
+    @property
+    def path(self) -> str:
+        """JSON pointer of its words in the client's body."""
+        return self.pointer or (f"/system/{self.index}/text" if self.index >= 0 else "/system")
 
 
 class Tool(msgspec.Struct, frozen=True, gc=False):

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
+from keepwarm.errors import ClientError
+from keepwarm.exchange.routing import Ways
 from keepwarm.rules.engine import RuleBook
+from keepwarm.rules.shelf import Books
 from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, seats
 from keepwarm.session.journal import Journal
 from keepwarm.upstream.api import Dialect
@@ -37,21 +40,66 @@ class Manner(msgspec.Struct, frozen=True):
     """True: prompt texts go into the ledger."""
     seats: bool = True
     """False: the server chooses its slots."""
+    marks: bool = False
+    """True: the server keeps only what carries a cache marker."""
+    ways: Ways = Ways()
+    """How requests find the machine that holds their conversation."""
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """How the clients of one protocol are served."""
+
+    dialect: Dialect
+    books: Books
+    """Where each client's rules are."""
+    manner: Manner
+    lifting: Books = RuleBook()
+    """What reads the metadata in a prompt that is observed and stays as it is."""
 
 
 class Keeper:
-    """The shared state towards one upstream. Not frozen: this is the one place where a life changes the world."""
+    """The shared state towards one upstream. Not frozen: this is the one place where a life changes the world.
 
-    def __init__(self, dialect: Dialect, rules: RuleBook, journal: Journal, manner: Manner, slots: int = 0) -> None:
-        if manner.observe and not dialect.same_protocol:
-            # What has to be translated cannot go as it is: it is translated and nothing more.
-            rules, manner = RuleBook(), replace(manner, observe=False)
-        self.dialect = dialect
-        self.rules = rules
+    kind      of server, for the record
+    dialects  by the protocol of the clients: one table of seats and one journal are for all of them
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        dialects: Mapping[str, Dialect],
+        rules: Books,
+        journal: Journal,
+        manner: Manner,
+        slots: int = 0,
+        context: int | None = None,
+    ) -> None:
+        self.kind = kind
         self.manner = manner
+        self._books = rules
+        self._terms = {front: _terms(dialect, rules, manner) for front, dialect in dialects.items()}
         self._journal = journal
         self._seats = seats(slots if manner.seats and manner.keep else 0)
         self._last_in_slot: dict[int, str] = {}
+        self._latest = ""
+        self.context = context
+        """Tokens that one conversation can hold."""
+
+    def terms(self, front: str) -> Terms:
+        """How clients of a protocol are served. Raises ClientError where they cannot be."""
+        terms = self._terms.get(front)
+        if terms is None:
+            raise ClientError(
+                "the model server behind keepwarm speaks Anthropic's Messages API only: let this agent speak it too "
+                "(POST /v1/messages), or start keepwarm with another --upstream",
+                kind="not_found",
+                status=404,
+            )
+        return terms
+
+    def same_protocol(self, front: str) -> bool:
+        """Whether the server speaks the protocol of these clients."""
+        return front in self._terms and self._terms[front].dialect.same_protocol
 
     @property
     def journal(self) -> Journal:
@@ -63,12 +111,22 @@ class Keeper:
         """Who sits where."""
         return self._seats
 
-    def sit(self, guest: Guest, returning: bool) -> tuple[Choice, str]:
-        """A seat for a request, and why its slot no longer holds its conversation ("" when it does)."""
-        choice = choose(self._seats, guest)
+    def sit(self, guest: Guest, returning: bool, *, observing: bool = False, client: str = "") -> tuple[Choice, str]:
+        """A seat for a request, and why its slot no longer holds its conversation ("" when it does).
+
+        observing  the very bytes go, so that no slot can be asked for
+        client     whose rules say whether slots are chosen
+        """
+        off = not self._books.book(client).has("SEA001")
+        choice = choose(SeatTable() if observing or off else self._seats, guest)
+        if observing or off:
+            reason = "the server chooses: SEA001 is switched off" if off else choice.reason
+            choice = replace(choice, table=self._seats, reason=reason)
         self._seats = choice.table
+        latest, self._latest = self._latest, guest.lineage
         if choice.slot is None:
-            return choice, ""
+            between = returning and latest not in ("", guest.lineage)
+            return choice, "another conversation was served in between" if between else ""
         last = self._last_in_slot.get(choice.slot)
         self._last_in_slot[choice.slot] = guest.lineage
         moved = ""
@@ -79,3 +137,12 @@ class Keeper:
     def stand_up(self, slot: int | None) -> None:
         """A request in `slot` is over."""
         self._seats = leave(self._seats, slot)
+
+
+def _terms(dialect: Dialect, rules: Books, manner: Manner) -> Terms:
+    if manner.observe and not dialect.same_protocol:
+        # What has to be translated cannot go as it is: it is translated and nothing more.
+        return Terms(dialect, RuleBook(), replace(manner, observe=False))
+    if manner.observe:
+        return Terms(dialect, RuleBook(), manner, rules)
+    return Terms(dialect, rules, manner)

@@ -18,10 +18,12 @@ from keepwarm.core.events import Failed
 from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import Close, Command, Event, Reply, Write
-from keepwarm.exchange.keeper import Call, Keeper
+from keepwarm.exchange.keeper import Call, Keeper, Terms
+from keepwarm.exchange.marking import mark
 from keepwarm.exchange.relay import Gone, Passage
+from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser
-from keepwarm.exchange.story import Story
+from keepwarm.exchange.story import UNSET, Story
 from keepwarm.ledger.records import Record, Recording, Seat
 from keepwarm.session.affinity import SIDE, Choice, Guest
 from keepwarm.session.lineage import Sent
@@ -36,10 +38,11 @@ class Life:
     """One request."""
 
     def __init__(self, call: Call, keeper: Keeper, front: Front) -> None:
-        self.story = Story(call, front.name, keeper.dialect.name)
+        self.story = Story(call, front.name, keeper.kind)
         self._keeper = keeper
         self._front = front
         self._slot: int | None = None
+        self._passage: Passage | None = None
 
     def run(self) -> Steps:
         """The life itself."""
@@ -51,6 +54,7 @@ class Life:
             self.story.ending = "hung_up"
             self.story.status = self.story.status or 499
             yield Close()
+        self._remember()
         yield Write(*self.close())
 
     def close(self) -> tuple[Record, Recording | None]:
@@ -63,38 +67,53 @@ class Life:
         story, keeper = self.story, self._keeper
         parsed = story.parsed = self._front.parse(story.call.body)
         who = story.who = self._front.identity(story.call.headers, parsed)
-        journal = keeper.journal
-        stable = Stabiliser(journal, keeper.rules, keeper.dialect, self._front).run(parsed, who.session, who.agent)
+        journal, terms = keeper.journal, keeper.terms(self._front.name)
+        rules = story.rules = terms.books.book(who.client)
+        stable = Stabiliser(journal, rules, terms.dialect, self._front).run(parsed, who.session, who.agent)
+        if terms.manner.observe:
+            stable = replace(stable, metadata=terms.lifting.book(who.client).system(parsed.system).metadata)
         story.stable = stable
         story.kind = self._kind(dict(stable.metadata))
         head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)
-        choice = self._sit()
-        outgoing = self._outgoing()
-        passage = Passage(story, keeper.dialect, self._front, silent=keeper.manner.observe)
+        story.stable = replace(stable, head=head)
+        choice = self._sit(observing=terms.manner.observe)
+        outgoing = self._outgoing(terms)
+        passage = self._passage = Passage(story, terms.dialect, self._front, silent=terms.manner.observe)
         if choice.slot is not None:
             yield from passage.take_slot(choice.slot)
             yield from self._hand_over(choice, outgoing, passage)
         stable.lineage.count += 1
         story.sent_bytes = len(outgoing.body)
         yield from passage.run(outgoing)
-        story.usage = passage.writer.usage.over(story.usage)
+
+    def _remember(self) -> None:
+        """What came back, to be known again: of an answer that broke off, what was generated until then."""
+        story, stable = self.story, self.story.stable
+        if stable is None or self._passage is None:
+            return
+        writer, journal = self._passage.writer, self._keeper.journal
+        story.usage = writer.usage.over(story.usage)
+        after = stable.keys[-1] if stable.keys else b""
         if story.ending == "done":
-            answer, usage = passage.writer.answer, story.usage
-            journal.answers.remember(stable.group, answer, stable.keys[-1] if stable.keys else b"")
-            journal.sent(
-                stable.lineage,
-                Sent(
-                    story.call.id,
-                    stable.keys,
-                    head,
-                    stable.options,
-                    stable.size,
-                    usage.prompt_tokens,
-                    usage.output_tokens,
-                    answer,
-                    stable.trail,
-                ),
-            )
+            journal.answers.remember(stable.group, writer.answer, after)
+        elif story.first_token != UNSET:
+            journal.answers.remember_cut(stable.group, writer.answer, after)
+        else:  # nothing was generated: the server may not even have read the prompt
+            return
+        usage = story.usage
+        sent = Sent(
+            story.call.id,
+            stable.keys,
+            stable.head,
+            stable.options,
+            stable.size,
+            usage.prompt_tokens,
+            usage.output_tokens,
+            writer.answer,
+            stable.trail,
+            story.replica,
+        )
+        journal.sent(stable.group, stable.lineage, sent)
 
     def _kind(self, metadata: dict[str, str]) -> str:
         """main, subagent or side: from the client's own word, else from what it sends."""
@@ -111,25 +130,34 @@ class Life:
             return SIDE
         return "main" if main else "subagent"
 
-    def _sit(self) -> Choice:
+    def _sit(self, *, observing: bool) -> Choice:
         story = self.story
         assert story.stable is not None
         guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
-        choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0)
+        choice, story.moved = self._keeper.sit(
+            guest, story.stable.lineage.count > 0, observing=observing, client=story.who.client
+        )
         self._slot = choice.slot
         story.seat = Seat(choice.slot, choice.reason)
         return choice
 
-    def _outgoing(self) -> Outgoing:
-        story, dialect = self.story, self._keeper.dialect
+    def _outgoing(self, terms: Terms) -> Outgoing:
+        story, dialect = self.story, terms.dialect
         assert story.stable is not None
         draft = story.stable.draft
         metadata = story.stable.metadata
-        if self._keeper.manner.observe:
-            draft = replace(draft, system=b"", tools=b"", chunks=(b"",) * len(draft.chunks))
+        if terms.manner.observe:
             metadata = ()
         headers = pass_on.onward(story.call.headers, metadata, same_protocol=dialect.same_protocol)
-        outgoing = dialect.request(replace(draft, slot=self._slot, headers=headers))
+        asker = Asker(draft.options.model, story.who.session, story.who.agent, story.stable.lineage.id)
+        route, edits = find_way(terms.manner.ways, story.rules, asker, headers)
+        story.notes += map(story.rules.note, edits)
+        outgoing = dialect.request(replace(draft, slot=self._slot, headers=route.headers, members=route.members))
+        if terms.manner.marks and dialect.protocol == "anthropic":
+            body, edits = mark(outgoing.body, story.rules, asker.model)
+            outgoing = replace(outgoing, body=body)
+            story.marked = body
+            story.notes += map(story.rules.note, edits)
         if dialect.same_protocol and story.call.query:
             return replace(outgoing, path=f"{outgoing.path}?{story.call.query}")
         return outgoing

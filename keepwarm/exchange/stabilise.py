@@ -13,8 +13,8 @@ from msgspec import structs
 from keepwarm.core import digest
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import EditNote, Head, Notice, Options, SystemBlock, Tool
-from keepwarm.exchange.compare import Now, differences, head_size
-from keepwarm.exchange.turns import TurnMaker, note
+from keepwarm.exchange.compare import Now, differences, head_differences
+from keepwarm.exchange.turns import TurnMaker
 from keepwarm.rules.api import FirstSeen, HeadFix
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Journal, Lineage
@@ -40,6 +40,8 @@ class Stable(msgspec.Struct, frozen=True):
     metadata: tuple[tuple[str, str], ...]
     before: Sent | None
     """The request that this one goes on from."""
+    branch: Sent | None
+    """An older request of which this one repeats all, where `before` is another branch of the conversation."""
     shared: int
     """Leading turns that both have."""
     differences: tuple[Difference, ...]
@@ -48,6 +50,10 @@ class Stable(msgspec.Struct, frozen=True):
     """What is asked for, as it goes upstream."""
     size: int
     """Bytes of the head and of all turns."""
+    sibling: bool
+    """Whether `before` belongs to another conversation, of which this one could share the head."""
+    inline: str
+    """JSON pointer to the newest system message that goes upstream among the others; "" for none."""
     kept: int
     """Bytes of the head and of the shared turns."""
 
@@ -63,23 +69,33 @@ class Stabiliser:
 
     def run(self, parsed: Parsed, session: str, agent: str) -> Stable:
         """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
+        note = self._rules.note
         system = self._rules.system(parsed.system)
         shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
-        # What stands for one kind of server says nothing to another that may answer at the same address later.
-        key = GroupKey(session, agent, digest.chain(shape, self._dialect.name.encode()))
+        # What stands for one kind of server says nothing to another that may answer at the same address later, and
+        # what stands for clients of one protocol nothing to those of another.
+        spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
+        key = GroupKey(session, agent, digest.chain(shape, spoken.encode()), self._front.name)
+        group = self._journal.group(key)
         maker = TurnMaker(
-            self._journal, self._rules, self._dialect, self._front, self._journal.group(key), parsed.messages_raw
+            self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw, parsed.leading
         )
         lineage = maker.lineage
         heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
         turns = maker.run(heading.notices)
         steps = turns.trail.steps
-        before, shared = lineage.predecessor(turns.keys)
+        latest, shared = lineage.predecessor(turns.keys)
+        if heading.holds and self._breaks(parsed.options, heading, lineage.head, steps[-1].loads, latest, shared):
+            heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
         head = self._head(parsed, heading, lineage.head, steps[-1].loads)
-        if before is None and len(turns.keys) > 1:
-            before, shared = self._journal.elsewhere(key, turns.keys, head.wires)
-        options = self._rules.options(parsed.options, before.options if before is not None else None)
-        size = head_size(head)
+        last = lineage.requests[0].options if lineage.requests else None
+        options = self._rules.options(parsed.options, last)
+        now = Now(options.value, head, turns.trail, self._front, parsed.leading)
+        before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now)
+        sibling = before is None and (before := self._journal.sibling(key)) is not None
+        if sibling and before is not None:
+            parted = head_differences(before, now, max(1, before.head.size))
+        size = head.size
         return Stable(
             group=key,
             lineage=lineage,
@@ -95,34 +111,76 @@ class Stabiliser:
                 tuple([step.turn.chunk for step in steps]),
                 tuple(pairwise([0, *[step.end for step in steps]])),
                 lengths=parsed.messages_raw.lengths(),
+                leading=parsed.leading,
             ),
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
             metadata=system.metadata,
             before=before,
+            branch=branch,
             shared=shared,
-            differences=differences(before, Now(options.value, head, turns.trail, shared, self._front)),
+            differences=parted,
             options=options.value,
             size=size + steps[-1].size,
+            sibling=sibling,
+            inline=turns.inline,
             kept=size + turns.trail.size(shared),
         )
 
+    def _predecessor(
+        self, key: GroupKey, lineage: Lineage, keys: tuple[bytes, ...], now: Now
+    ) -> tuple[Sent | None, int, tuple[Difference, ...], Sent | None]:
+        """(the latest request of the conversation, the leading turns that both have, where the two part, an older
+        request that this one repeats as far as it goes: where a conversation has branches, the server may hold it)."""
+        best, shared = lineage.predecessor(keys)
+        if best is None and len(keys) > 1:
+            best, shared = self._journal.elsewhere(key, keys, now.head.wires)
+        if best is None:
+            return None, 0, (), None
+        latest = lineage.requests[0] if lineage.requests else best
+        parted = differences(latest, now)
+        branch = best if latest is not best and shared == len(best.keys) and parted else None
+        return latest, shared if latest is best else latest.shared(keys), parted, branch
+
     def _heading(
-        self, parsed: Parsed, system: tuple[SystemBlock, ...], old: HeadState | None, *, can_tell: bool
+        self,
+        parsed: Parsed,
+        system: tuple[SystemBlock, ...],
+        old: HeadState | None,
+        *,
+        can_tell: bool,
+        hold: bool = True,
     ) -> _Heading:
         """System and tools after the rules. Read and fixed anew only when the client's are other than last time."""
         asked = digest.of_text(*[block.text for block in system])
         wires = tuple(map(digest.wire, parsed.tools_raw))
-        if old is not None and old.asked == asked and old.wires[:-1] == wires:
+        if hold and old is not None and old.asked == asked and old.wires[:-1] == wires:
             return _Heading(old.head, old.notes, old.notices, wires, asked)
         tools = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
         fix = HeadFix(Head(system, tools))
         if can_tell:
             fix = self._rules.head(fix.head, old.head if old is not None else None)
         seen = () if old is None else old.head.tools
-        known = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen))
+        hold = hold and self._rules.hold_tools and old is not None and _says(fix.head) == _says(old.head)
+        known = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen), hold)
         ordered = self._rules.tools(fix.head.tools, known)
-        notes = tuple(map(note, (*fix.edits, *ordered.edits)))
+        notes = tuple(map(self._rules.note, (*fix.edits, *ordered.edits)))
         return _Heading(Head(fix.head.system, ordered.value), notes, fix.notices, wires, asked, tools)
+
+    def _breaks(
+        self,
+        options: Options,
+        heading: _Heading,
+        old: HeadState | None,
+        loaded: tuple[str, ...],
+        before: Sent | None,
+        shared: int,
+    ) -> bool:
+        """Whether the prefix is lost whatever tools are held back, or the client insists on one of them."""
+        if old is None or before is None or not shared or before.options.model != options.model:
+            return True
+        choice = options.tool_choice or ""
+        insists = choice.startswith("tool:") and choice not in {f"tool:{tool.name}" for tool in heading.head.tools}
+        return insists or old.wires[-1] != digest.of_text(*loaded)
 
     def _head(self, parsed: Parsed, heading: _Heading, old: HeadState | None, loaded: tuple[str, ...]) -> HeadState:
         """The head's upstream text; made again only when it is another."""
@@ -149,6 +207,7 @@ class Stabiliser:
             heading.notes,
             heading.notices,
             heading.asked,
+            _size(head.system, shown),
         )
 
 
@@ -164,6 +223,21 @@ class _Heading(msgspec.Struct, frozen=True):
     tools: tuple[Tool, ...] | None = None
     """The client's tools; None where they are as they were and were not read."""
 
+    @property
+    def holds(self) -> bool:
+        """Whether a tool is held back."""
+        return any(note.code == "ORD002" for note in self.notes)
+
+
+def _says(head: Head) -> list[str]:
+    return [block.text for block in head.system]
+
+
+def _size(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> int:
+    return sum(len(tool.schema) + len(tool.description) for tool in tools) + sum(len(block.text) for block in system)
+
 
 def _head_key(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> bytes:
-    return digest.of_all((*map(digest.of_system, system), b"/", *map(digest.of_tool, tools)))
+    # A template prints the keys of a schema in the order in which they come.
+    shown = [digest.of_text(tool.name, tool.description) + tool.schema for tool in tools]
+    return digest.of_all((*map(digest.of_system, system), b"/", *shown))

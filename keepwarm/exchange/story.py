@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from keepwarm.core import digest
 from keepwarm.core.events import Usage
+from keepwarm.core.prompt import EditNote
 from keepwarm.exchange.keeper import Call, Keeper
+from keepwarm.exchange.marking import faults
 from keepwarm.exchange.stabilise import Stable
 from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
 from keepwarm.ledger.verdict import Predecessor, Scene, Suspect, judge
+from keepwarm.rules.engine import RuleBook
 from keepwarm.wire.api import ClientFacts, Parsed
 
 UNSET = -1.0
@@ -22,10 +27,19 @@ class Story:
         self.upstream = upstream
         self.parsed: Parsed | None = None
         self.who = ClientFacts()
+        self.rules = RuleBook()
         self.kind = ""
         self.stable: Stable | None = None
         self.seat: Seat | None = None
         self.moved = ""
+        self.replica = ""
+        """The machine that answered, where its headers name one."""
+        self.marked: bytes | None = None
+        """What was sent to a server that keeps only what is marked."""
+        self.notes: list[EditNote] = []
+        """What was changed besides the words."""
+        self.slotted = False
+        """Whether the server is one whose conversations take each other's slots."""
         self.status = 0
         self.ending: Ending = "done"
         self.error = ""
@@ -46,7 +60,7 @@ class Story:
     def record(self, keeper: Keeper) -> tuple[Record, Recording | None]:
         """The record, with the texts when they are asked for."""
         stable, parsed = self.stable, self.parsed
-        edited = stable is not None and not keeper.manner.observe
+        edited = stable is not None and not keeper.terms(self.front).manner.observe
         record = Record(
             id=self.call.id,
             at=self.call.at,
@@ -56,7 +70,7 @@ class Story:
             agent=self.who.agent,
             kind=self.kind,
             lineage=stable.lineage.id if stable else "",
-            parent=stable.before.record if stable and stable.before else "",
+            parent=stable.before.record if stable and stable.before and not stable.sibling else "",
             turn=stable.lineage.count if stable else 0,
             upstream=self.upstream,
             model=parsed.options.model if parsed else "",
@@ -64,11 +78,11 @@ class Story:
             status=self.status,
             ending=self.ending,
             error=self.error,
-            edits=stable.notes if stable and edited else (),
+            edits=(*stable.notes, *self.notes) if stable and edited else (),
             metadata=stable.metadata if stable else (),
             usage=self.usage,
             verdict=self._verdict(keeper),
-            seat=self.seat,
+            seat=self.seat if self.seat is None else replace(self.seat, replica=self.replica),
             received_bytes=len(self.call.body),
             sent_bytes=self.sent_bytes,
             answered_bytes=self.answered_bytes,
@@ -83,18 +97,54 @@ class Story:
         stable = self.stable
         if stable is None or self.ending == "failed":
             return None
-        suspects = tuple(Suspect(one, keeper.rules.causes(one)) for one in stable.differences)
-        return judge(self.usage, self._before(stable), suspects, Scene(self.moved))
+        if self.ending == "hung_up" and self.usage.cached_tokens is None:
+            return None
+        suspects = tuple(Suspect(one, self.rules.causes(one)) for one in stable.differences)
+        return judge(self.usage, self._before(stable), suspects, self._scene(stable, keeper))
+
+    def _scene(self, stable: Stable, keeper: Keeper) -> Scene:
+        """What is known of the server besides its counts, and of the markers that it was sent."""
+        marks: tuple[str, ...] = ()
+        if self.marked is not None and stable.before is not None:
+            changed = (difference.path for difference in stable.differences)
+            marks = faults(self.call.body, self.marked, self.rules, stable.options.model, changed)
+        slotted = self.slotted or (self.seat is not None and self.seat.slot is not None)
+        return Scene(
+            self.moved,
+            self._other_replica(stable),
+            inline=stable.inline,
+            slotted=slotted,
+            context=keeper.context,
+            marks=marks,
+        )
+
+    def _other_replica(self, stable: Stable) -> str:
+        """How another machine answered than the request before; "" when the same did, or nothing tells."""
+        before = stable.before.replica if stable.before is not None else ""
+        return f"{self.replica} after {before}" if self.replica and before not in ("", self.replica) else ""
 
     def _before(self, stable: Stable) -> Predecessor | None:
-        """The request that this one goes on from."""
+        """The request that this one goes on from, or whose head it could share."""
         sent = stable.before
         if sent is None:
             return None
+        if stable.sibling:
+            if self.seat is not None and self.seat.slot is not None:  # slots share nothing
+                return None
+            part = min(1.0, sent.head.size / sent.size) if sent.size else 0.0
+            tokens = None if sent.prompt_tokens is None else round(sent.prompt_tokens * part)
+            return Predecessor(tokens, 0, 1.0, False, sibling=True)
         whole = not stable.differences and stable.shared == len(sent.keys)
         share = 1.0 if whole else min(1.0, stable.kept / sent.size) if sent.size else 0.0
         replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
-        return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed)
+        known = stable.lineage.points
+        points = tuple(
+            ((sent.head.size + step.size) / sent.size, known[step.turn.key])
+            for step in (sent.trail.steps if stable.differences else ())
+            if step.turn.key in known and sent.size
+        )
+        held = stable.branch.prompt_tokens if stable.branch is not None else None
+        return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed, points=points, held=held)
 
     def _recording(self) -> Recording | None:
         if self.stable is None or self.parsed is None:

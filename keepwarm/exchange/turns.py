@@ -16,11 +16,9 @@ import msgspec
 from msgspec.structs import replace
 
 from keepwarm.core import digest
-from keepwarm.core.diff import common_prefix
 from keepwarm.core.prompt import Edit, EditNote, Message, Notice, ToolReference, ToolResult, Turn
-from keepwarm.core.sketch import Mark, changes, loose_of, loose_turn, sketch
+from keepwarm.core.sketch import Change, Mark, changes, loose_of, loose_turn, marks_of, together
 from keepwarm.exchange.tail import Tail, find_reminder, tell
-from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Facts, Group, Journal, Lineage
 from keepwarm.session.lineage import Standing, Step, Trail, group_turns, sum_up
@@ -40,13 +38,25 @@ class Turns(msgspec.Struct, frozen=True):
     """Those that did not stand before."""
     notes: tuple[EditNote, ...]
     """What was changed in the fresh ones, and the sum of what stands."""
+    inline: str = ""
+    """JSON pointer to the newest system message that goes upstream among the others in a fresh one."""
 
 
 class TurnMaker:
-    """Makes the turns of one request; `run` does it."""
+    """Makes the turns of one request; `run` does it.
+
+    leading  messages of the client's that stand in front of `raws` and are its system prompt
+    """
 
     def __init__(
-        self, journal: Journal, rules: RuleBook, dialect: Dialect, front: Front, group: Group, raws: Sequence[bytes]
+        self,
+        journal: Journal,
+        rules: RuleBook,
+        dialect: Dialect,
+        front: Front,
+        group: Group,
+        raws: Sequence[bytes],
+        leading: int = 0,
     ) -> None:
         self._journal = journal
         self._rules = rules
@@ -54,20 +64,21 @@ class TurnMaker:
         self._front = front
         self._group = group
         self._raws = raws
+        self._leading = leading
+        self._salt = front.name.encode() + rules.mark
         self._wires = tuple([digest.wire(raw) for raw in raws])
         self._read: dict[int, tuple[Message, Message, tuple[Edit, ...]]] = {}
         self._row: list[Step] = []
         self._fresh: list[Standing] = []
         self._notes: list[EditNote] = []
         self._stood: list[EditNote] = []
-        self._late: list[Notice] = []
-        """What came up in old turns and the model has not read: it is told in the newest one."""
+        self._inline = ""
         self.lineage = self._conversation()
 
     def run(self, notices: Sequence[Notice] = ()) -> Turns:
         """The turns; `notices` are told in the newest one unless they have been. Raises BadJson for a message that
         cannot be read."""
-        keys, steps = self.lineage.repeated(self._wires)
+        keys, steps = self._taken_over()
         self._row = list(steps)
         at = steps[-1].end if steps else 0
         facts = [self._facts(index) for index in range(at, len(self._raws))]
@@ -76,15 +87,30 @@ class TurnMaker:
             (number for number, (start, _) in enumerate(ranges) if facts[start].role != "assistant"), default=-1
         )
         for number, (start, end) in enumerate(ranges):
-            tail = Tail(notices, self._row[-1].told if self._row else ()) if number == newest else None
+            last = self._row[-1] if self._row else None
+            tail = None
+            if number == newest:
+                tail = Tail((*notices, *last.late), last.told) if last is not None else Tail(notices)
             self._add(facts[start:end], at + start, at + end, settled=number < newest, tail=tail)
         notes = (*self._notes, *sum_up(steps[-1].edits if steps else (), self._stood))
         keys = (*keys, *(step.turn.key for step in self._row[len(steps) :] if step.turn.key))
-        return Turns(self.lineage, keys, Trail(self._wires, tuple(self._row)), tuple(self._fresh), notes)
+        return Turns(self.lineage, keys, Trail(self._wires, tuple(self._row)), tuple(self._fresh), notes, self._inline)
 
     def can_tell(self) -> bool:
         """Whether there is a turn in which the model can be told something."""
         return any(self._facts(index).role != "assistant" for index in reversed(range(len(self._raws))))
+
+    def _taken_over(self) -> tuple[tuple[bytes, ...], tuple[Step, ...]]:
+        """What an earlier request sent in the same bytes. What stood there otherwise than the client said it is taken
+        over only where it is no newest turn: that one goes as the client says it."""
+        keys, steps = self.lineage.repeated(self._wires)
+        at = steps[-1].end if steps else 0
+        if any(self._facts(index).role != "assistant" for index in range(at, len(self._raws))):
+            return keys, steps
+        newest = max((place for place, step in enumerate(steps) if step.role != "assistant"), default=-1)
+        if newest < 0 or not steps[newest].otherwise:
+            return keys, steps
+        return keys[: steps[newest - 1].said if newest else 0], steps[:newest]
 
     def _conversation(self) -> Lineage:
         """The conversation that begins with this request's first turn."""
@@ -103,56 +129,92 @@ class TurnMaker:
         after = next((step.turn.key for step in reversed(self._row) if step.turn.key), b"")
         key = _key(after, facts)
         turn = self._standing(key, start, end)
-        if turn is None and key and settled:
-            turn = self._as_it_stood(after, facts, start, end)
+        late: tuple[Notice, ...] | None = None
         if turn is not None:
             self._stood += turn.notes
-        else:
+            turn = self._as_told(turn, facts, start, end)
+        elif key and settled and (found := self._as_it_stood(after, key, facts, start, end)) is not None:
+            turn, late = found
+        if turn is None:
             turn = self._new_turn(after, key, facts, start, end, tail)
             self._fresh += [turn] if key else []
             self._notes += turn.notes
-        self._row.append(self._step(turn, start, end))
+        self._row.append(self._step(turn, start, end, late))
 
     def _standing(self, key: bytes, start: int, end: int) -> Standing | None:
         """The turn, if it went upstream before and the client says it in the same bytes where that matters."""
         found = self.lineage.standing.get(key)
-        if found is None or found.wire == self._wire(start, end):
+        if found is None or not self._dialect.same_protocol or found.wire == self._wire(start, end):
             return found
         # What a rule has made of it stands whatever marks the client sets in it.
         return found if found.chunk else None
 
-    def _as_it_stood(self, after: bytes, facts: Sequence[Facts], start: int, end: int) -> Standing | None:
+    def _as_told(self, found: Standing, facts: Sequence[Facts], start: int, end: int) -> Standing:
+        """A turn that stands, with a note of what the client has left out of it since: its reasoning, empty texts."""
+        if found.wire == self._wire(start, end) or found.chunk == b"":
+            return found
+        notes = self._differing(found, facts, start)[1] or ()
+        edited = (start + number for number, fact in enumerate(facts) if fact.edited)
+        edits = [edit for index in edited for edit in self._message(index)[2]]
+        notes = (*map(self._rules.note, edits), *notes)
+        self._notes += notes
+        return replace(found, notes=(*found.notes, *notes)) if notes else found
+
+    def _as_it_stood(
+        self, after: bytes, key: bytes, facts: Sequence[Facts], start: int, end: int
+    ) -> tuple[Standing, tuple[Notice, ...]] | None:
         """An answered turn that comes back in other words, as the model has read it.
 
         Only where a rule in force says that this is not the client's meaning. Reminders that came up in it since are
-        told in the newest turn.
+        told in the newest turn: they come along.
         """
         found = self.lineage.alike(_loose(after, facts))
         if found is None:
             return None
-        now = Turn(tuple([self._message(index)[1] for index in range(start, end)]))
-        differing = changes(found.marks, sketch(now, self._front.pointer))
-        codes = [self._rules.keeps.get(change.kind) for change in differing]
-        if None in codes:
+        differing, notes = self._differing(found, facts, start)
+        if notes is None or (found.key == key and not differing):  # the marks of the client's own may be others
             return None
-        for change, code in zip(differing, codes, strict=True):
-            assert code is not None
-            path = f"/messages/{start + change.message}{change.path}"
-            if change.kind == "reminder" and change.come:
-                self._late += self._unread(now, change.message, change.place, change.come, path)
-                continue
-            self._notes.append(EditNote(code, path, CODES[code].safety.name.lower(), 0, 0, "as the model has read it"))
-        return replace(found, chunk=found.chunk or found.raw)
+        late = [
+            notice
+            for change in differing
+            if change.kind == "reminder" and change.come
+            for notice in self._unread(change, start)
+        ]
+        self._stood += found.notes
+        self._notes += notes
+        return replace(found, chunk=found.chunk or found.raw, notes=(*found.notes, *notes)), tuple(late)
 
-    def _unread(self, turn: Turn, message: int, place: int, come: bytes, path: str) -> list[Notice]:
+    def _differing(
+        self, found: Standing, facts: Sequence[Facts], start: int
+    ) -> tuple[list[Change], tuple[EditNote, ...] | None]:
+        """(how a turn differs from how it stands, the notes of that); None for the notes where no rule in force undoes
+        one of the changes."""
+        now = together(fact.marks for fact in facts)
+        differing = changes(found.marks, now) if found.marks != now else []
+        notes: list[EditNote] = []
+        for change in differing:
+            code = self._rules.keeps.get(change.kind)
+            if code is None:
+                return differing, None
+            if not (change.kind == "reminder" and change.come):
+                path = self._path(start, change)
+                safety = self._rules.safety(code)
+                notes.append(EditNote(code, path, safety, 0, 0, "as the model has read it"))
+        return differing, tuple(notes)
+
+    def _path(self, start: int, change: Change) -> str:
+        return f"/messages/{self._leading + start + change.message}{change.path}"
+
+    def _unread(self, change: Change, start: int) -> list[Notice]:
         """A reminder that came up in an old turn, unless the model has read it anywhere in this conversation."""
+        come = change.come
         if any(mark.strict == come for step in self._row for mark in step.turn.marks if mark.kind == "reminder"):
             return []
-        text = find_reminder(turn.messages[message].blocks[place], come)
-        return [Notice(f"reminder {come.hex()}", text, "HIS001", path)] if text else []
+        text = find_reminder(self._message(start + change.message)[1].blocks[change.place], come)
+        return [Notice(f"reminder {come.hex()}", text, "HIS001", self._path(start, change))] if text else []
 
     def _wire(self, start: int, end: int) -> bytes:
-        return digest.of_all(self._wires[start:end]) if self._dialect.same_protocol else b""
+        return digest.of_all(self._wires[start:end])
 
     def _new_turn(
         self, after: bytes, key: bytes, facts: Sequence[Facts], start: int, end: int, tail: Tail | None
@@ -160,16 +222,19 @@ class TurnMaker:
         read = [self._message(index) for index in range(start, end)]
         original = Turn(tuple([message for message, _, _ in read]))
         edits = [edit for _, _, edits in read for edit in edits]
-        if not key and tail is None:  # nothing is said in it
-            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(note, edits)))
         spoken = Turn(tuple([message for _, message, _ in read if message.blocks or message.role == "assistant"]))
-        marks = sketch(Turn(tuple([message for _, message, _ in read])), self._front.pointer)
+        if not key and not spoken.messages:  # nothing is said in it
+            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(self._rules.note, edits)))
+        marks = together(fact.marks for fact in facts)
         told: tuple[tuple[str, bytes], ...] = ()
         if tail is not None and spoken.messages:
-            spoken, told, more = tell(spoken, replace(tail, notices=(*tail.notices, *self._late)))
+            spoken, told, more = tell(spoken, tail)
             edits += more
         fix = self._rules.turn(spoken, self._recollection(after))
-        notes = tuple(map(note, (*edits, *fix.edits)))
+        notes = tuple(map(self._rules.note, (*edits, *fix.edits)))
+        for message in fix.value.messages:
+            if message.role == "system" and message.blocks:
+                self._inline = f"/messages/{message.index}"
         chunk = self._dialect.turn(fix.value, original)
         raw = b"" if chunk else b",".join(self._raws[start:end])
         wire = self._wire(start, end)
@@ -180,15 +245,17 @@ class TurnMaker:
         calls = tuple(mark.key for mark in before if mark.kind == "call")
         return Recollection(self._journal.answers, self._group.key, after, calls)
 
-    def _step(self, turn: Standing, start: int, end: int) -> Step:
+    def _step(self, turn: Standing, start: int, end: int, late: tuple[Notice, ...] | None) -> Step:
         """The step behind those that are there."""
         said = size = 0
         loads: tuple[str, ...] = ()
         edits: tuple[EditNote, ...] = ()
         told: tuple[tuple[str, bytes], ...] = ()
+        before: tuple[Notice, ...] = ()
         if self._row:
             last = self._row[-1]
             said, size, loads, edits, told = last.said, last.size, last.loads, last.edits, last.told
+            before = last.late
         if turn.key:
             said += 1
             size += len(turn.chunk) or sum(map(len, self._raws[start:end]))
@@ -201,33 +268,32 @@ class TurnMaker:
             (*loads, *turn.loads) if turn.loads else loads,
             sum_up(edits, turn.notes) if turn.notes else edits,
             (*told, *turn.told) if turn.told else told,
+            late is not None,
+            (*before, *(late or ())),
         )
 
     def _facts(self, index: int) -> Facts:
         """What a message is: known by its bytes, or read now."""
-        wire = self._wires[index]
+        # The same bytes may say one thing in one protocol and another in the next, and one book may drop what another
+        # leaves to the model.
+        wire = self._salt + self._wires[index]
         known = self._journal.facts(wire)
         if known is None:
-            _, fixed, _ = self._message(index)
+            _, fixed, edits = self._message(index)
             said = fixed.blocks or fixed.role == "assistant"
-            known = Facts(digest.of_message(fixed) if said else b"", fixed.role, loose_of(fixed))
+            marks = marks_of(fixed, self._front.pointer)
+            identity = digest.of_message(fixed) if said else b""
+            known = Facts(identity, fixed.role, loose_of(fixed.role, marks), marks, bool(edits))
             self._journal.learn(wire, known)
         return known
 
     def _message(self, index: int) -> tuple[Message, Message, tuple[Edit, ...]]:
         """(as the client wrote it, after the rules that look at one message, what they changed)."""
         if index not in self._read:
-            original = self._front.message(self._raws[index], index)
+            original = self._front.message(self._raws[index], self._leading + index)
             fix = self._rules.message(original)
             self._read[index] = (original, fix.value, fix.edits)
         return self._read[index]
-
-
-def note(edit: Edit) -> EditNote:
-    """An edit as the record has it: without its words."""
-    same = common_prefix(edit.before, edit.after)
-    safety = CODES[edit.code].safety.name.lower()
-    return EditNote(edit.code, edit.path, safety, len(edit.before) - same, len(edit.after) - same, edit.note)
 
 
 def _key(after: bytes, facts: Sequence[Facts]) -> bytes:

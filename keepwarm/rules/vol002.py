@@ -12,8 +12,7 @@ were true once.
     {"role": "system", "content": "<total_tokens>812345 tokens left</total_tokens>"}
 
 ## What goes upstream instead
-Nothing. Set `countdown = "keep"` for the client in `keepwarm.toml` (or switch VOL002 off) to leave it where
-it stands.
+Nothing. Switch VOL002 off in `keepwarm.toml`, for everybody or for one client, to leave it where it stands.
 
 ## When it is wrong to apply
 When the agent's model is meant to pace itself by the number. A text that quotes the tag among other words
@@ -27,6 +26,8 @@ from __future__ import annotations
 
 import re
 from typing import Final
+
+from msgspec import structs
 
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import Block, Edit, Message, SystemBlock, Text
@@ -66,9 +67,8 @@ def drop_from_system(block: SystemBlock) -> Fix[SystemBlock | None]:
     # A system prompt is long and looked at on each request: a search for the word is cheap, the pattern is not.
     if _WORD not in block.text or (rest := _LINE.sub("", block.text)) == block.text:
         return Fix(block)
-    path = f"/system/{block.index}/text" if block.index >= 0 else "/system"
-    edit = Edit("VOL002", path, block.text, rest, "countdown line dropped")
-    return Fix(SystemBlock(rest, block.index, block.raw) if rest.strip() else None, (edit,))
+    edit = Edit("VOL002", block.path, block.text, rest, "countdown line dropped")
+    return Fix(structs.replace(block, text=rest) if rest.strip() else None, (edit,))
 
 
 def names(difference: Difference) -> bool:

@@ -66,7 +66,7 @@ class _Doors:
     async def models(self, request: web.Request) -> web.StreamResponse:
         """The server's models, in Anthropic's shape."""
         keeper = await self._gateway.keeper(request[HEADERS])
-        if keeper is not None and keeper.dialect.same_protocol:
+        if keeper is not None and keeper.same_protocol(FRONTS["anthropic"].name):
             return await self.pass_through(request)
         rows = await self._rows()
         ends = {"first_id": rows[0]["id"] if rows else None, "last_id": rows[-1]["id"] if rows else None}
@@ -75,7 +75,7 @@ class _Doors:
     async def model(self, request: web.Request) -> web.StreamResponse:
         """One model. A server with one model answers to any name, and so does this."""
         keeper = await self._gateway.keeper(request[HEADERS])
-        if keeper is not None and keeper.dialect.same_protocol:
+        if keeper is not None and keeper.same_protocol(FRONTS["anthropic"].name):
             return await self.pass_through(request)
         name = request.match_info["name"]
         rows = await self._rows()
@@ -84,12 +84,12 @@ class _Doors:
     async def count(self, request: web.Request) -> web.StreamResponse:
         """How many tokens a prompt has: as the server's own template and tokenizer say, where it tells."""
         keeper = await self._gateway.keeper(request[HEADERS])
-        if keeper is not None and keeper.dialect.same_protocol:
+        if keeper is not None and keeper.same_protocol(FRONTS["anthropic"].name):
             return await self.pass_through(request)
         front = FRONTS["anthropic"]
         body = await request.read()
         try:
-            tokens = await self._count(body, keeper)
+            tokens = await self._count(body, keeper, request[HEADERS])
         except ClientError as error:
             status, said = front.error(error.error_status_hint, error.kind or "bad_request", str(error), "")
             return web.Response(status=status, headers=dict(JSON), body=said)
@@ -98,7 +98,7 @@ class _Doors:
     async def pass_through(self, request: web.Request) -> web.StreamResponse:
         """Anything else goes to a server of the client's own protocol as it is."""
         keeper = await self._gateway.keeper(request[HEADERS])
-        if keeper is None or not keeper.dialect.same_protocol:
+        if keeper is None or not keeper.same_protocol(FRONTS["anthropic"].name):
             raise web.HTTPNotFound
         onwards = onward(request[HEADERS], (), same_protocol=True)
         outgoing = Outgoing(request.path_qs, await request.read(), onwards, request.method)
@@ -127,16 +127,18 @@ class _Doors:
         names = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
         return [_row(str(row.get("id", "")).rsplit("/", 1)[-1], row.get("created")) for row in names]
 
-    async def _count(self, body: bytes, keeper: Keeper | None) -> int:
+    async def _count(self, body: bytes, keeper: Keeper | None, headers: Mapping[str, str]) -> int:
         front = FRONTS["anthropic"]
-        if keeper is None or not isinstance(keeper.dialect, llamacpp.LlamaCpp):
+        terms = None if keeper is None else keeper.terms(front.name)
+        if terms is None or not isinstance(terms.dialect, llamacpp.LlamaCpp):
             front.parse(body)
             return max(1, round(len(body) / BYTES_PER_TOKEN))
         parsed = front.parse(body)
         # A journal of its own: counting must not change what stands.
-        stable = Stabiliser(Journal(), keeper.rules, keeper.dialect, front).run(parsed, "", "")
+        rules = terms.books.book(front.identity(headers, parsed).client)
+        stable = Stabiliser(Journal(), rules, terms.dialect, front).run(parsed, "", "")
         ask = self._gateway.upstream.ask
-        status, rendered = await ask(llamacpp.render(keeper.dialect.request(stable.draft)))
+        status, rendered = await ask(llamacpp.render(terms.dialect.request(stable.draft)))
         counting = llamacpp.tokenize(rendered) if status == 200 else None
         if counting is not None:
             status, counted = await ask(counting)

@@ -108,8 +108,8 @@ class SlotCalls:
         timings, _ = await self._run("/v1/chat/completions", call, on_progress)
         return _prefilled(timings, slot if slot is not None else await self._latest_slot())
 
-    async def feed(self, prompt: str, *, slot: int | None) -> Prefilled:
-        """Process `prompt` as it stands and generate nothing."""
+    async def feed(self, prompt: str | list[int], *, slot: int | None) -> Prefilled:
+        """Process `prompt` (a text, or its tokens) as it stands and generate nothing."""
         # n_predict 0 still samples one token, which never enters the slot: cached + processed is the prompt exactly.
         call: dict[str, Any] = {"prompt": prompt, "n_predict": 0, "stream": True, "response_fields": _FIELDS}
         if slot is not None:
@@ -117,14 +117,11 @@ class SlotCalls:
         timings, used = await self._run("/completion", call, _ignore)
         return _prefilled(timings, used)
 
-    async def generate(self, prompt: str, text: str, *, slot: int) -> Prefilled:
-        """Have the engine generate `text` behind `prompt`, token by token: a grammar leaves it no other choice.
+    async def generate(self, prompt: str, tokens: list[int], *, slot: int) -> Prefilled:
+        """Have the engine generate `tokens` behind `prompt`, one by one: a grammar leaves it no other choice.
 
         Unlike `feed` this leaves no context checkpoint behind the answer, as no real answer does. About 5 ms a token.
         """
-        asked = {"content": text, "add_special": False, "parse_special": True}
-        answer = await self._post("/tokenize", msgspec.json.encode(asked))
-        tokens = msgspec.json.decode(answer, type=dict[str, list[int]])["tokens"]
         call = {
             "prompt": prompt,
             "id_slot": slot,
@@ -157,6 +154,19 @@ class SlotCalls:
         """The slot of the newest task: the chat endpoint does not say which one it took."""
         slots = msgspec.json.decode(await self._get("/slots"), type=list[dict[str, Any]])
         return int(max(slots, key=lambda slot: slot.get("id_task", -1))["id"])
+
+    async def tokens(self, text: str, *, add_special: bool = False, in_pieces: bool = False) -> list[int]:
+        """The tokens of a text, of a whole prompt with `add_special`.
+
+        in_pieces  those of a text that was generated a few letters at a time, as the tokenizer would not choose them
+        """
+        found: list[int] = []
+        step = 3 if in_pieces else max(1, len(text))
+        for start in range(0, len(text), step):
+            asked = {"content": text[start : start + step], "add_special": add_special, "parse_special": True}
+            told = msgspec.json.decode(await self._post("/tokenize", msgspec.json.encode(asked)), type=dict[str, Any])
+            found += [int(token) for token in told["tokens"]]
+        return found
 
     async def generated_text(self, request: dict[str, Any], prompt: str, answer: Answer) -> str | None:
         """What the model would have generated for `answer` behind `prompt`, without the token that ends the turn.

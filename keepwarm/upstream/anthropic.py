@@ -30,6 +30,7 @@ class Anthropic(msgspec.Struct, frozen=True):
     model: str = ""
 
     name = "anthropic"
+    protocol = "anthropic"
     same_protocol = True
 
     def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:

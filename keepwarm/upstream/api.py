@@ -45,6 +45,10 @@ class Draft(msgspec.Struct, frozen=True):
     """Headers to send besides the dialect's own."""
     lengths: tuple[int, ...] = ()
     """Bytes of each of the client's messages, where they are known."""
+    members: tuple[tuple[str, object], ...] = ()
+    """Members of the body to send besides, by name."""
+    leading: int = 0
+    """How many messages stand in front of those of `ranges` and `lengths` and are the system prompt."""
 
 
 class Traits(msgspec.Struct, frozen=True):
@@ -61,6 +65,8 @@ class Traits(msgspec.Struct, frozen=True):
     model: str = ""
     """The model's name, when the server has one model."""
     version: str = ""
+    chat: bool = True
+    """Whether it takes chat completions."""
     first_party: bool = False
     """Anthropic itself: observed, never rewritten, unless the user turns it on."""
     memory: Memory = ""
@@ -82,11 +88,15 @@ class Dialect(Protocol):
 
     @property
     def name(self) -> str:
-        """The key in the registry."""
+        """The kind of server: a key of the registry."""
+
+    @property
+    def protocol(self) -> str:
+        """What is spoken to the server: "anthropic" or "chat"."""
 
     @property
     def same_protocol(self) -> bool:
-        """True when the server speaks the client's protocol: bytes are edited in place and answers pass as they are."""
+        """True when that is the client's protocol: bytes are edited in place and answers pass as they are."""
 
     def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
         """The system prompt as upstream text; b"" when it goes as the client wrote it, or there is none."""

@@ -39,6 +39,8 @@ class Parsed(msgspec.Struct, frozen=True):
     """As the client wrote it; "" when it said none."""
     body: bytes
     """What was received; where it held half a surrogate pair (see `mended`), what it was read as."""
+    leading: int = 0
+    """No message of this protocol is the system prompt."""
 
 
 class _Metadata(msgspec.Struct, frozen=True):

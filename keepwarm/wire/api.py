@@ -48,6 +48,10 @@ class Parsed(Protocol):
         """Each message's JSON text."""
 
     @property
+    def leading(self) -> int:
+        """How many messages stand in front of these and are the system prompt; 0 where it is a member of its own."""
+
+    @property
     def body(self) -> bytes:
         """The whole body."""
 
@@ -81,7 +85,7 @@ class Front(Protocol):
 
     @property
     def name(self) -> str:
-        """ "anthropic"."""
+        """The protocol's name: "anthropic" or "chat"."""
 
     @property
     def path(self) -> str:

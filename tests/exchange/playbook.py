@@ -42,12 +42,13 @@ from keepwarm.exchange.commands import (
 from keepwarm.exchange.keeper import Call, Keeper, Manner
 from keepwarm.exchange.life import Life
 from keepwarm.ledger.records import Record
-from keepwarm.rules.engine import RuleBook, rule_book
+from keepwarm.rules.engine import rule_book
+from keepwarm.rules.shelf import Books
 from keepwarm.session.journal import Journal
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.chat_shapes import ChatShape, Counts
 from keepwarm.upstream.api import Traits
-from keepwarm.upstream.registry import dialect
+from keepwarm.upstream.registry import dialects
 from keepwarm.wire.fronts import FRONTS
 
 Happening = Callable[[float], Event]
@@ -70,12 +71,12 @@ def keeper(
     *,
     slots: int = 0,
     manner: Manner | None = None,
-    rules: RuleBook | None = None,
+    rules: Books | None = None,
     journal: Journal | None = None,
 ) -> Keeper:
     """The shared state towards one server that nobody has asked yet."""
     traits = Traits(kind, slots)
-    return Keeper(dialect(traits), rules or rule_book(), journal or Journal(), manner or Manner(), slots)
+    return Keeper(kind, dialects(traits), rules or rule_book(), journal or Journal(), manner or Manner(), slots)
 
 
 def chat(answer: Answer, *ids: str, counts: Counts = COUNTS) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from keepwarm.exchange.commands import (
     Write,
 )
 from keepwarm.exchange.keeper import Keeper, Manner
+from keepwarm.rules.shelf import Shelf, Table
 from keepwarm.testing.answers import Answer
 from tests.exchange.playbook import (
     Happening,
@@ -196,10 +199,23 @@ def test_a_client_that_hangs_up_at_any_point_has_its_request_cancelled_and_writt
         assert on.table.busy() == 0
 
 
-def test_what_was_generated_for_a_client_that_hung_up_is_not_taken_for_its_answer() -> None:
+def test_what_was_generated_for_a_client_that_hung_up_is_known_by_its_place_and_not_by_its_words() -> None:
     on = keeper()
     book = (Playbook(request(), on) << Open >> opened(200) << Start >> arrived(HELLO)).skip(Send)
     (book >> hung_up() << Close << Write).over()
+    (lineage,) = on.journal.lineages()
+    (sent,) = lineage.requests
+    assert sent.answer is not None
+    assert (sent.answer.text, sent.answer.reason) == ("Hello there.", "")
+    group = book.life.story.stable.group if book.life.story.stable else None
+    assert group is not None
+    assert on.journal.answers.cut(group, sent.keys[-1]) == sent.answer
+    assert on.journal.answers.by_text(group, "Hello there.") is None
+
+
+def test_a_client_that_hung_up_before_the_first_token_leaves_nothing_to_go_on_from() -> None:
+    on = keeper()
+    (Playbook(request(), on) << Open >> opened(200) << Start >> hung_up() << Close << Write).over()
     (lineage,) = on.journal.lineages()
     assert lineage.requests == []
     assert len(on.journal.answers) == 0
@@ -356,3 +372,23 @@ def test_whatever_events_arrive_a_life_ends_in_exactly_one_record_and_keeps_to_t
     assert sum(isinstance(command, Reply) for command in book.commands) <= 1
     if record.ending == "done":
         assert any(isinstance(command, Reply | Finish) for command in book.commands)
+
+
+def test_each_client_has_its_own_rules() -> None:
+    """The same bytes from two programs: what one book drops, the other leaves to the model."""
+    countdown = {"role": "system", "content": "<total_tokens>5 tokens left</total_tokens>"}
+    body = request({"role": "user", "content": "hi"}, countdown)
+    shelf = Shelf([Table("[clients.qwen-code]", "qwen-code", off=("VOL002",))])
+    on = keeper(rules=shelf)
+    for agent, words in (("claude-cli/2.1.114", "hi"), ("qwen-code/0.24.0", "total_tokens"), ("pi/0.73", "hi")):
+        played = play(body, on, Answer("Hello."), headers={"user-agent": agent})
+        said = json.dumps(played.sent()["messages"])
+        assert words in said
+        assert ("VOL002" in {edit.code for edit in played.over().edits}) is (words == "hi")
+
+
+def test_a_client_for_whom_slots_are_switched_off_gets_none() -> None:
+    on = keeper(slots=2, rules=Shelf([Table("[clients.pi]", "pi", off=("SEA001",))]))
+    seats = [play(request(), on, Answer("Hello."), headers={"user-agent": agent}).over().seat for agent in ("pi/1", "")]
+    assert [seat.slot for seat in seats if seat is not None] == [None, 0]
+    assert on.table.busy() == 0

@@ -62,7 +62,7 @@ async def test_an_answer_is_generated_word_for_word(calls: SlotCalls) -> None:
     prompt = await calls.render(json.dumps(request).encode())
     text = '<think>\nGrößer?\n</think>\n\n  {"ratio": 1.0}\t<|im_start|> end'
     first = await calls.prefill(request, ignore, slot=1)
-    generated = await calls.generate(prompt, text, slot=1)
+    generated = await calls.generate(prompt, await calls.tokens(text), slot=1)
     assert (generated.slot, generated.cached, generated.processed) == (1, first.tokens - 1, 1)
     again = await calls.feed(prompt + text, slot=1)
     assert again.tokens == generated.tokens
