@@ -13,6 +13,7 @@ import msgspec
 
 from keepwarm.core.events import Event, Failed
 from keepwarm.core.prompt import Options, SystemBlock, Tool, Turn
+from keepwarm.upstream.memory import Memory
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -74,6 +75,8 @@ class Traits(msgspec.Struct, frozen=True):
     """Whether it takes chat completions."""
     first_party: bool = False
     """Anthropic itself: observed, never rewritten, unless the user turns it on."""
+    memory: Memory = ""
+    """How far back its cache can go; "" where nothing tells."""
 
 
 class Reader(Protocol):

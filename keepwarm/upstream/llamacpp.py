@@ -130,10 +130,7 @@ def _prompt(rendered: bytes) -> str:
 
 def traits(props: bytes) -> Traits | None:
     """What `GET /props` says; None when this is no llama-server."""
-    try:
-        said = msgspec.json.decode(props, type=dict[str, Any])
-    except UNREADABLE:
-        return None
+    said = _said(props)
     slots = said.get("total_slots")
     if not isinstance(slots, int):
         return None
@@ -143,3 +140,16 @@ def traits(props: bytes) -> Traits | None:
     vision = bool(modalities.get("vision")) if isinstance(modalities, dict) else True
     model = str(said.get("model_alias") or said.get("model_path") or "").rsplit("/", 1)[-1]
     return Traits("llamacpp", slots, context, vision, model, str(said.get("build_info") or ""))
+
+
+def model_file(props: bytes) -> str:
+    """Where the model's file is on the server's machine, from the answer to `GET /props`; "" when it does not say."""
+    path = _said(props).get("model_path")
+    return path if isinstance(path, str) else ""
+
+
+def _said(props: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(props, type=dict[str, Any])
+    except UNREADABLE:
+        return {}
