@@ -19,6 +19,7 @@ from keepwarm.core.events import Failed
 from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import Close, Command, Event, Headers, Reply, Write
+from keepwarm.exchange.exact import Question
 from keepwarm.exchange.keeper import Call, Keeper, Terms
 from keepwarm.exchange.marking import mark
 from keepwarm.exchange.relay import Gone, Passage
@@ -46,6 +47,8 @@ class Life:
         self._front = front
         self._slot: int | None = None
         self._passage: Passage | None = None
+        self.question: Question | None = None
+        """When the life is over: what may be asked beside, to know its verdict better."""
 
     def run(self) -> Steps:
         """The life itself."""
@@ -64,7 +67,9 @@ class Life:
         """Give the seat back and make the record. The shell calls it when a life breaks; else `run` does."""
         self._keeper.stand_up(self._slot)
         self._slot = None
-        return self.story.record(self._keeper)
+        record, recording = self.story.record(self._keeper)
+        self.question = self.story.question(self._keeper, record)
+        return record, recording
 
     def _serve(self) -> Steps:
         story, keeper = self.story, self._keeper

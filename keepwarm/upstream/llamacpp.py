@@ -67,7 +67,7 @@ def render(request: Outgoing) -> Outgoing:
 def clear(slot: int, rendered: bytes) -> Outgoing | None:
     """The first tokens of a new conversation into a slot, from `render`'s answer: the old content goes to the
     host cache, and the conversation then keeps what is in the slot, so it takes no other's entry apart."""
-    prompt = _prompt(rendered)
+    prompt = prompt_of(rendered)
     if not prompt:
         return None
     return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
@@ -94,7 +94,7 @@ def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
 
 def tokenize(rendered: bytes) -> Outgoing | None:
     """Ask for the tokens of a prompt, from `render`'s answer."""
-    prompt = _prompt(rendered)
+    prompt = prompt_of(rendered)
     if not prompt:
         return None
     return Outgoing("/tokenize", msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True}))
@@ -120,7 +120,8 @@ class _Tokens(msgspec.Struct, frozen=True):
     tokens: list[msgspec.Raw]
 
 
-def _prompt(rendered: bytes) -> str:
+def prompt_of(rendered: bytes) -> str:
+    """The prompt text in `render`'s answer; "" when it holds none."""
     try:
         prompt = msgspec.json.decode(rendered, type=dict[str, Any]).get("prompt")
     except UNREADABLE:
