@@ -46,6 +46,7 @@ class _Writer:
     def message(self, message: Message) -> None:
         self.things["message", message.tag] = self.here
         if message.role == "assistant":
+            self.things["end", message.tag] = self.here
             self.assistant(message)
             return
         rest: list[Part] = []
@@ -56,6 +57,8 @@ class _Writer:
                 self.messages.append({"role": "tool", "tool_call_id": self.heard.id(part.call), "content": part.text})
             else:
                 rest.append(part)
+        # Words stand in one message, each result in one of its own: what was behind it is another message now.
+        self.things["end", message.tag] = self.here
         if rest:
             self.words(message, rest)
 

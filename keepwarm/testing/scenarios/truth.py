@@ -17,9 +17,10 @@ from keepwarm.testing.scenarios.view import Call, Image, Message, Part, Result, 
 class Place(msgspec.Struct, frozen=True):
     """Something in a view, by its tag."""
 
-    kind: Literal["model", "system", "tool", "message", "part"]
+    kind: Literal["model", "system", "tool", "message", "part", "end"]
     tag: str = ""
-    """Of the system block, tool, message or part; "" for the end of the system prompt or of the tools."""
+    """Of the system block, tool, message or part; "" for the end of the system prompt or of the tools. Of the kind
+    "end" it is the message's, behind whose last part something is gone."""
     field: Literal["", "words", "description", "schema"] = ""
     """"": the thing itself, which is new, gone, or another than the one that stood there."""
 
@@ -106,7 +107,7 @@ def _of_parts(before: Message, after: Message) -> Place | None:
         return None
     if len(after.parts) > len(before.parts):
         return Place("part", after.parts[len(before.parts)].tag)
-    return Place("message", after.tag)
+    return Place("end", after.tag)
 
 
 def _name(part: Part) -> str:
