@@ -80,10 +80,12 @@ def is_played(cell: Cell) -> bool:
     """Whether a cell says anything."""
     if not all(cell.shape in row.shapes for row in cell.rows):
         return False
+    if "clean-pictures" in cell.injections and (cell.shape == "chat" or not cell.mends):
+        return False  # the tiny model has no eyes, and its server refuses a picture that goes as it came
     if cell.mends:
         return True
-    if not all(row.observed for row in cell.rows) or "clean-pictures" in cell.injections:
-        return False  # the tiny model has no eyes: its server refuses a picture
+    if not all(row.observed for row in cell.rows):
+        return False
     if cell.template == "strict_system" and "VOL002-inline" in cell.injections:
         return False  # refused by the template
     return cell.template != "qwen_like" or not any(row.thinking for row in cell.rows)

@@ -59,6 +59,7 @@ class _Writer:
                 rest.append(part)
         # Words stand in one message, each result in one of its own: what was behind it is another message now.
         self.things["end", message.tag] = self.here
+        self.things["behind", message.tag] = f"/messages/{len(self.messages) - 1}"
         if rest:
             self.words(message, rest)
 

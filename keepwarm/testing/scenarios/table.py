@@ -14,7 +14,7 @@ INJECTIONS: Final[dict[str, Injection]] = {
         # Clean: nothing must be found
         Injection("clean", "none"),
         Injection("clean-marks", "cc-moving", show=shapes.mark_moving, shapes=("messages",)),
-        Injection("clean-shapes", "string/block shape", show=shapes.shape_flipping),
+        Injection("clean-shapes", "string/block shape", show=shapes.shape_flipping, also=("HIS006",)),
         Injection("clean-rewind", "rewind", course=branches.rewind),
         Injection("clean-fork", "fork", course=branches.fork, observed=False),
         Injection("clean-resume", "resume", course=branches.resume),

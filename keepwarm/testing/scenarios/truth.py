@@ -34,6 +34,8 @@ class Cause(msgspec.Struct, frozen=True):
     """JSON pointer to the first place where the body differs for it; "" where the client changed nothing."""
     fixable: bool
     """Whether a gateway can send what was sent before."""
+    behind: str = ""
+    """Where something is gone and `path` is what stands there now: what it stood behind."""
     across: bool = False
     """True where the request is the first of its conversation, and parts from another session's."""
 

@@ -10,7 +10,7 @@ import msgspec
 from keepwarm.testing.scenarios.truth import Place
 
 Key: TypeAlias = tuple[str, str]
-"""(kind of `Place`, tag)."""
+"""(kind of `Place`, tag); of the kind "behind", what the end of a message stands behind."""
 
 
 class Heard(msgspec.Struct, frozen=True):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.scenarios.played import unlike, words_of
 
 ANSWER = Answer("Done.", "hm", (("Bash", '{"a": 1}'),))
-BLOCKS = [
+BLOCKS: list[dict[str, Any]] = [
     {"type": "thinking", "thinking": "hm"},
     {"type": "text", "text": "Do"},
     {"type": "text", "text": "ne."},
