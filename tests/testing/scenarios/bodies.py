@@ -91,9 +91,9 @@ def _message(message: Json, own: str) -> list[Item]:
         if content or message["role"] != "assistant":
             items.append((f"{own}/content", f"{own}/content", "text", content))
     else:
-        items += [_block(block, f"{own}/content/{place}") for place, block in enumerate(content)]
-    for place, call in enumerate(message.get("tool_calls") or ()):
-        thing = f"{own}/tool_calls/{place}"
+        items += [_block(block, f"{own}/content/{at}") for at, block in enumerate(content)]
+    for at, call in enumerate(message.get("tool_calls") or ()):
+        thing = f"{own}/tool_calls/{at}"
         name = f"{call['id']} {call['function']['name']}"
         items.append((thing, f"{thing}/function/arguments", name, call["function"]["arguments"]))
     return items
