@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import web
 
-from keepwarm.testing.scenarios.router import Router
+from keepwarm.testing.scenarios.router import SERVED_BY, Router
 
 
 @asynccontextmanager
@@ -37,7 +37,7 @@ async def test_completions_are_balanced_and_everything_else_goes_to_the_first() 
 
         async def ask(path: str, body: str) -> str:
             async with session.post(router.url + path, data=body) as answer:
-                assert answer.headers["x-server"]
+                assert {"one": "replica-0", "two": "replica-1"}[answer.headers["x-server"]] == answer.headers[SERVED_BY]
                 return await answer.text()
 
         said = '{"model":"%s","messages":[{}]}'
