@@ -58,11 +58,6 @@ def head_differences(before: Sent, now: Now, size: int) -> tuple[Difference, ...
     return tuple(found)
 
 
-def head_size(head: HeadState) -> int:
-    """Characters and bytes of a head, about."""
-    return sum(map(_tool_length, head.shown)) + _length(head.head.system)
-
-
 def _length(blocks: Sequence[SystemBlock]) -> int:
     return sum(len(block.text) for block in blocks)
 
@@ -136,16 +131,18 @@ def _tools(before: HeadState, after: HeadState, size: int) -> Iterator[Differenc
 
 
 def _turns(before: Sent, now: Now) -> Iterator[Difference]:
-    old, new = ([step for step in trail.steps if step.turn.key] for trail in (before.trail, now.trail))
-    starts = [now.leading + start for start in _starts(now.trail)]
+    same = common_prefix(before.trail.steps, now.trail.steps)  # by far most of them: the same objects
+    starts = [now.leading + start for start in _starts(now.trail, same)]
+    old, new = ([step for step in trail.steps[same:] if step.turn.key] for trail in (before.trail, now.trail))
     size = max(1, before.size)
-    head = head_size(before.head)
+    head = before.head.size
+    passed = before.trail.steps[same - 1].size if same else 0
     for place, (one, other) in enumerate(zip(old, new, strict=False)):
         if place == len(new) - 1 and other.role != "assistant":  # the newest turn is no history: it went back to say it
             break
         if _same(one.turn, other.turn):
             continue
-        share = (head + (old[place - 1].size if place else 0)) / size, (head + one.size) / size
+        share = (head + (old[place - 1].size if place else passed)) / size, (head + one.size) / size
         if one.role != other.role or not one.turn.marks or not other.turn.marks:
             found = [Change("content", 0, 0, "")]
         else:
@@ -161,10 +158,11 @@ def _turns(before: Sent, now: Now) -> Iterator[Difference]:
                 yield difference
 
 
-def _starts(trail: Trail) -> list[int]:
-    """The index of the first message of each turn in which something is said."""
-    ends = [0, *(step.end for step in trail.steps)]
-    return [start for start, step in zip(ends, trail.steps, strict=False) if step.turn.key]
+def _starts(trail: Trail, after: int) -> list[int]:
+    """The index of the first message of each turn behind the first `after` ones, in which something is said."""
+    steps = trail.steps[after:]
+    ends = [trail.steps[after - 1].end if after else 0, *(step.end for step in steps)]
+    return [start for start, step in zip(ends, steps, strict=False) if step.turn.key]
 
 
 def _same(one: Standing, other: Standing) -> bool:

@@ -8,7 +8,9 @@ import msgspec
 from msgspec.structs import replace
 
 from keepwarm.errors import ClientError
+from keepwarm.exchange.routing import Ways
 from keepwarm.rules.engine import RuleBook
+from keepwarm.rules.shelf import Books
 from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, seats
 from keepwarm.session.journal import Journal
 from keepwarm.upstream.api import Dialect
@@ -38,15 +40,20 @@ class Manner(msgspec.Struct, frozen=True):
     """True: prompt texts go into the ledger."""
     seats: bool = True
     """False: the server chooses its slots."""
+    marks: bool = False
+    """True: the server keeps only what carries a cache marker."""
+    ways: Ways = Ways()
+    """How requests find the machine that holds their conversation."""
 
 
 class Terms(msgspec.Struct, frozen=True):
     """How the clients of one protocol are served."""
 
     dialect: Dialect
-    rules: RuleBook
+    books: Books
+    """Where each client's rules are."""
     manner: Manner
-    lifting: RuleBook = RuleBook()
+    lifting: Books = RuleBook()
     """What reads the metadata in a prompt that is observed and stays as it is."""
 
 
@@ -61,7 +68,7 @@ class Keeper:
         self,
         kind: str,
         dialects: Mapping[str, Dialect],
-        rules: RuleBook,
+        rules: Books,
         journal: Journal,
         manner: Manner,
         slots: int = 0,
@@ -69,6 +76,7 @@ class Keeper:
     ) -> None:
         self.kind = kind
         self.manner = manner
+        self._books = rules
         self._terms = {front: _terms(dialect, rules, manner) for front, dialect in dialects.items()}
         self._journal = journal
         self._seats = seats(slots if manner.seats and manner.keep else 0)
@@ -103,14 +111,17 @@ class Keeper:
         """Who sits where."""
         return self._seats
 
-    def sit(self, guest: Guest, returning: bool, *, observing: bool = False) -> tuple[Choice, str]:
+    def sit(self, guest: Guest, returning: bool, *, observing: bool = False, client: str = "") -> tuple[Choice, str]:
         """A seat for a request, and why its slot no longer holds its conversation ("" when it does).
 
         observing  the very bytes go, so that no slot can be asked for
+        client     whose rules say whether slots are chosen
         """
-        choice = choose(SeatTable() if observing else self._seats, guest)
-        if observing:
-            choice = replace(choice, table=self._seats)
+        off = not self._books.book(client).has("SEA001")
+        choice = choose(SeatTable() if observing or off else self._seats, guest)
+        if observing or off:
+            reason = "the server chooses: SEA001 is switched off" if off else choice.reason
+            choice = replace(choice, table=self._seats, reason=reason)
         self._seats = choice.table
         latest, self._latest = self._latest, guest.lineage
         if choice.slot is None:
@@ -128,7 +139,7 @@ class Keeper:
         self._seats = leave(self._seats, slot)
 
 
-def _terms(dialect: Dialect, rules: RuleBook, manner: Manner) -> Terms:
+def _terms(dialect: Dialect, rules: Books, manner: Manner) -> Terms:
     if manner.observe and not dialect.same_protocol:
         # What has to be translated cannot go as it is: it is translated and nothing more.
         return Terms(dialect, RuleBook(), replace(manner, observe=False))

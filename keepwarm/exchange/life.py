@@ -19,7 +19,9 @@ from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import Close, Command, Event, Reply, Write
 from keepwarm.exchange.keeper import Call, Keeper, Terms
+from keepwarm.exchange.marking import mark
 from keepwarm.exchange.relay import Gone, Passage
+from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser
 from keepwarm.exchange.story import UNSET, Story
 from keepwarm.ledger.records import Record, Recording, Seat
@@ -66,9 +68,10 @@ class Life:
         parsed = story.parsed = self._front.parse(story.call.body)
         who = story.who = self._front.identity(story.call.headers, parsed)
         journal, terms = keeper.journal, keeper.terms(self._front.name)
-        stable = Stabiliser(journal, terms.rules, terms.dialect, self._front).run(parsed, who.session, who.agent)
+        rules = story.rules = terms.books.book(who.client)
+        stable = Stabiliser(journal, rules, terms.dialect, self._front).run(parsed, who.session, who.agent)
         if terms.manner.observe:
-            stable = replace(stable, metadata=terms.lifting.system(parsed.system).metadata)
+            stable = replace(stable, metadata=terms.lifting.book(who.client).system(parsed.system).metadata)
         story.stable = stable
         story.kind = self._kind(dict(stable.metadata))
         head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)
@@ -108,6 +111,7 @@ class Life:
             usage.output_tokens,
             writer.answer,
             stable.trail,
+            story.replica,
         )
         journal.sent(stable.group, stable.lineage, sent)
 
@@ -130,7 +134,9 @@ class Life:
         story = self.story
         assert story.stable is not None
         guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
-        choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0, observing=observing)
+        choice, story.moved = self._keeper.sit(
+            guest, story.stable.lineage.count > 0, observing=observing, client=story.who.client
+        )
         self._slot = choice.slot
         story.seat = Seat(choice.slot, choice.reason)
         return choice
@@ -143,7 +149,15 @@ class Life:
         if terms.manner.observe:
             metadata = ()
         headers = pass_on.onward(story.call.headers, metadata, same_protocol=dialect.same_protocol)
-        outgoing = dialect.request(replace(draft, slot=self._slot, headers=headers))
+        asker = Asker(draft.options.model, story.who.session, story.who.agent, story.stable.lineage.id)
+        route, edits = find_way(terms.manner.ways, story.rules, asker, headers)
+        story.notes += map(story.rules.note, edits)
+        outgoing = dialect.request(replace(draft, slot=self._slot, headers=route.headers, members=route.members))
+        if terms.manner.marks and dialect.protocol == "anthropic":
+            body, edits = mark(outgoing.body, story.rules, asker.model)
+            outgoing = replace(outgoing, body=body)
+            story.marked = body
+            story.notes += map(story.rules.note, edits)
         if dialect.same_protocol and story.call.query:
             return replace(outgoing, path=f"{outgoing.path}?{story.call.query}")
         return outgoing

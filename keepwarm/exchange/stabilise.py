@@ -13,8 +13,8 @@ from msgspec import structs
 from keepwarm.core import digest
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import EditNote, Head, Notice, Options, SystemBlock, Tool
-from keepwarm.exchange.compare import Now, differences, head_differences, head_size
-from keepwarm.exchange.turns import TurnMaker, note
+from keepwarm.exchange.compare import Now, differences, head_differences
+from keepwarm.exchange.turns import TurnMaker
 from keepwarm.rules.api import FirstSeen, HeadFix
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Journal, Lineage
@@ -69,6 +69,7 @@ class Stabiliser:
 
     def run(self, parsed: Parsed, session: str, agent: str) -> Stable:
         """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
+        note = self._rules.note
         system = self._rules.system(parsed.system)
         shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
         # What stands for one kind of server says nothing to another that may answer at the same address later, and
@@ -83,6 +84,9 @@ class Stabiliser:
         heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
         turns = maker.run(heading.notices)
         steps = turns.trail.steps
+        latest, shared = lineage.predecessor(turns.keys)
+        if heading.holds and self._breaks(parsed.options, heading, lineage.head, steps[-1].loads, latest, shared):
+            heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
         head = self._head(parsed, heading, lineage.head, steps[-1].loads)
         last = lineage.requests[0].options if lineage.requests else None
         options = self._rules.options(parsed.options, last)
@@ -90,8 +94,8 @@ class Stabiliser:
         before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now)
         sibling = before is None and (before := self._journal.sibling(key)) is not None
         if sibling and before is not None:
-            parted = head_differences(before, now, max(1, head_size(before.head)))
-        size = head_size(head)
+            parted = head_differences(before, now, max(1, before.head.size))
+        size = head.size
         return Stable(
             group=key,
             lineage=lineage,
@@ -138,22 +142,45 @@ class Stabiliser:
         return latest, shared if latest is best else latest.shared(keys), parted, branch
 
     def _heading(
-        self, parsed: Parsed, system: tuple[SystemBlock, ...], old: HeadState | None, *, can_tell: bool
+        self,
+        parsed: Parsed,
+        system: tuple[SystemBlock, ...],
+        old: HeadState | None,
+        *,
+        can_tell: bool,
+        hold: bool = True,
     ) -> _Heading:
         """System and tools after the rules. Read and fixed anew only when the client's are other than last time."""
         asked = digest.of_text(*[block.text for block in system])
         wires = tuple(map(digest.wire, parsed.tools_raw))
-        if old is not None and old.asked == asked and old.wires[:-1] == wires:
+        if hold and old is not None and old.asked == asked and old.wires[:-1] == wires:
             return _Heading(old.head, old.notes, old.notices, wires, asked)
         tools = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
         fix = HeadFix(Head(system, tools))
         if can_tell:
             fix = self._rules.head(fix.head, old.head if old is not None else None)
         seen = () if old is None else old.head.tools
-        known = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen))
+        hold = hold and self._rules.hold_tools and old is not None and _says(fix.head) == _says(old.head)
+        known = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen), hold)
         ordered = self._rules.tools(fix.head.tools, known)
-        notes = tuple(map(note, (*fix.edits, *ordered.edits)))
+        notes = tuple(map(self._rules.note, (*fix.edits, *ordered.edits)))
         return _Heading(Head(fix.head.system, ordered.value), notes, fix.notices, wires, asked, tools)
+
+    def _breaks(
+        self,
+        options: Options,
+        heading: _Heading,
+        old: HeadState | None,
+        loaded: tuple[str, ...],
+        before: Sent | None,
+        shared: int,
+    ) -> bool:
+        """Whether the prefix is lost whatever tools are held back, or the client insists on one of them."""
+        if old is None or before is None or not shared or before.options.model != options.model:
+            return True
+        choice = options.tool_choice or ""
+        insists = choice.startswith("tool:") and choice not in {f"tool:{tool.name}" for tool in heading.head.tools}
+        return insists or old.wires[-1] != digest.of_text(*loaded)
 
     def _head(self, parsed: Parsed, heading: _Heading, old: HeadState | None, loaded: tuple[str, ...]) -> HeadState:
         """The head's upstream text; made again only when it is another."""
@@ -180,6 +207,7 @@ class Stabiliser:
             heading.notes,
             heading.notices,
             heading.asked,
+            _size(head.system, shown),
         )
 
 
@@ -194,6 +222,19 @@ class _Heading(msgspec.Struct, frozen=True):
     asked: bytes
     tools: tuple[Tool, ...] | None = None
     """The client's tools; None where they are as they were and were not read."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether a tool is held back."""
+        return any(note.code == "ORD002" for note in self.notes)
+
+
+def _says(head: Head) -> list[str]:
+    return [block.text for block in head.system]
+
+
+def _size(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> int:
+    return sum(len(tool.schema) + len(tool.description) for tool in tools) + sum(len(block.text) for block in system)
 
 
 def _head_key(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> bytes:

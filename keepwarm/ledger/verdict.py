@@ -69,6 +69,8 @@ class Scene(msgspec.Struct, frozen=True):
     """The server keeps one conversation a slot, so that another one takes its place."""
     block: int = 1
     """Tokens that the server caches together."""
+    marks: tuple[str, ...] = ()
+    """What is wrong with the cache markers, by rule, for a server that keeps only what is marked."""
 
 
 NOTHING_KNOWN: Final = Scene()
@@ -194,6 +196,8 @@ class _Case:
             return "seat", "SEA002", f"another replica answered, {scene.replica}"
         if scene.restarted:
             return "server", "SRV004", "it was started anew, or has loaded its model again"
+        if scene.marks:
+            return "client", scene.marks[0], "the cache markers are not where they would keep it"
         if not parted and actual >= self._tokens - self._slack:
             return "server", "HIS008", "the answer before reads another way than it was generated"
         if scene.inline and not parted:
@@ -217,6 +221,7 @@ class _Case:
     ) -> Verdict:
         outcome: Outcome = "miss" if actual < 0.1 * self._had else "partial"
         lost = self._had - actual
+        causes = tuple(dict.fromkeys((*causes, *self._scene.marks)))
         return Verdict(outcome, blame, grade, expected, actual, lost, causes, place, words, had=self._had)
 
     def _costly(self, actual: int) -> tuple[Suspect, ...]:

@@ -7,8 +7,9 @@ from typing import TypeVar
 
 import msgspec
 
-from keepwarm.core.diff import Difference
-from keepwarm.core.prompt import Edit, Head, Message, Notice, Options, SystemBlock, Tool, Turn
+from keepwarm.core.diff import Difference, common_prefix
+from keepwarm.core.marks import Row
+from keepwarm.core.prompt import Edit, EditNote, Head, Message, Notice, Options, SystemBlock, Tool, Turn
 from keepwarm.core.sketch import ChangeKind
 from keepwarm.errors import ConfigError
 from keepwarm.rules.api import FirstSeen, Fix, HeadFix, Memory, Rule, Safety, V
@@ -18,9 +19,33 @@ A = TypeVar("A")
 
 
 class RuleBook(msgspec.Struct, frozen=True):
-    """The rules in force towards one upstream."""
+    """The rules in force for one client towards one upstream."""
 
     rules: tuple[Rule, ...] = ()
+    known: tuple[Rule, ...] = tuple(CODES.values())
+    """Every rule, in force or not: any of them may name a cause."""
+    mark: bytes = b""
+    """Tells books apart that read one message in different ways."""
+    hold_tools: bool = False
+    """Whether a tool that comes late is held back until the head changes anyway (ORD002)."""
+
+    def book(self, client: str) -> RuleBook:
+        """The rules in force for a client: where there is one book, it is for all."""
+        return self
+
+    def has(self, code: str) -> bool:
+        """Whether a rule is in force."""
+        return any(rule.code == code for rule in self.rules)
+
+    def note(self, edit: Edit) -> EditNote:
+        """An edit as the record has it: without its words."""
+        same = common_prefix(edit.before, edit.after)
+        gone, come = len(edit.before) - same, len(edit.after) - same
+        return EditNote(edit.code, edit.path, self.safety(edit.code), gone, come, edit.note)
+
+    def safety(self, code: str) -> str:
+        """How safe a rule's fix is, as a record says it: "exact"."""
+        return next(rule.safety for rule in self.known if rule.code == code).name.lower()
 
     def system(self, blocks: Iterable[SystemBlock]) -> Fix[tuple[SystemBlock, ...]]:
         """The system prompt without what was never meant for the model."""
@@ -56,6 +81,14 @@ class RuleBook(msgspec.Struct, frozen=True):
         """What is asked for besides the words, as the conversation asks for it."""
         return _all(options, [_with(rule.options, seen) for rule in self.rules if rule.options])
 
+    def marks(self, row: Row) -> Fix[Row]:
+        """The cache markers of a request, where they belong."""
+        return _all(row, [rule.marks for rule in self.rules if rule.marks])
+
+    def misplaced(self, row: Row) -> tuple[str, ...]:
+        """The codes that say why markers, as they are, lose the cache; all rules are asked, on or off."""
+        return tuple(rule.code for rule in self.known if rule.misplaced is not None and rule.misplaced(row))
+
     @property
     def keeps(self) -> dict[ChangeKind, str]:
         """The kinds of change in an old turn that are undone, each with the rule that says so."""
@@ -77,7 +110,7 @@ class RuleBook(msgspec.Struct, frozen=True):
         """The codes whose cause explains a difference, the most specific first; all rules are asked, on or off."""
         if difference.where == "none":
             return ()
-        return tuple(code for code, rule in CODES.items() if rule.names is not None and rule.names(difference))
+        return tuple(rule.code for rule in self.known if rule.names is not None and rule.names(difference))
 
 
 def rule_book(level: Safety = Safety.MEANING, off: Iterable[str] = (), on: Iterable[str] = ()) -> RuleBook:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import structs
 
 from keepwarm.core import digest
-from keepwarm.core.sketch import Loose
+from keepwarm.core.sketch import Loose, Mark
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Step
 from keepwarm.session.recall import Answers
 
@@ -35,6 +35,10 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     role: str
     loose: Loose = Loose()
     """What it says loosely."""
+    marks: tuple[Mark, ...] = ()
+    """What it is made of."""
+    edited: bool = False
+    """Whether a rule that looks at one message changes it."""
 
 
 class Lineage:

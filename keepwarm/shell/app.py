@@ -24,11 +24,13 @@ from keepwarm.exchange.life import Life, refusal
 from keepwarm.exchange.story import unserved
 from keepwarm.ledger.records import Record, Recording
 from keepwarm.ledger.store import Ledger
-from keepwarm.rules.engine import RuleBook, rule_book
+from keepwarm.rules.engine import RuleBook
+from keepwarm.rules.shelf import Shelf
 from keepwarm.session.journal import Journal
 from keepwarm.shell import side_doors
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.drive import Drive
+from keepwarm.shell.extensions import load_extensions
 from keepwarm.upstream.api import Traits
 from keepwarm.upstream.registry import dialects
 from keepwarm.wire.api import Front
@@ -43,11 +45,14 @@ P = ParamSpec("P")
 class Gateway:
     """A gateway that is running."""
 
-    def __init__(self, config: Config, upstream: Upstream, ledger: Ledger | None, engine: Engine | None) -> None:
+    def __init__(
+        self, config: Config, upstream: Upstream, ledger: Ledger | None, engine: Engine | None, shelf: Shelf
+    ) -> None:
         self.config = config
         self.upstream = upstream
         self.ledger = ledger
         self.engine = engine
+        self.shelf = shelf
         self.url = ""
         """Where agents are pointed."""
         self.watchers: list[Watcher] = []
@@ -71,8 +76,10 @@ class Gateway:
         if self._keeper is None or traits != self._traits:
             config = self.config
             observe = config.upstream.rewrite is False or traits.first_party
-            manner = Manner(config.keep, observe, config.ledger.record, config.upstream.slots)
-            rules = rule_book(config.safety, config.rules.off, config.rules.on) if config.keep else RuleBook()
+            manner = Manner(
+                config.keep, observe, config.ledger.record, config.upstream.slots, config.marks(), config.ways()
+            )
+            rules = self.shelf if config.keep else RuleBook()
             self._traits = traits
             spoken = dialects(traits, config.upstream.model)
             self._keeper = Keeper(traits.kind, spoken, rules, self.journal, manner, traits.slots, traits.context)
@@ -169,11 +176,14 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
     engine  is stopped together with it. Raises ConfigError and LedgerError saying what to change.
     """
     check(config)
-    rule_book(config.safety, config.rules.off, config.rules.on)
+    extensions = load_extensions()
+    for refused in extensions.refused:
+        log.warning("%s", refused)
+    shelf = config.shelf(extension.rule for extension in extensions.rules)
     ledger = None if config.ledger.off else await asyncio.to_thread(Ledger, config.ledger_path)
     settings = config.upstream
     upstream = Upstream(settings.url, kind=settings.kind, key=settings.key, rewrite=settings.rewrite)
-    gateway = Gateway(config, upstream, ledger, engine)
+    gateway = Gateway(config, upstream, ledger, engine, shelf)
     try:
         await gateway.start()
     except BaseException:  # whoever asked for the gateway learns of it

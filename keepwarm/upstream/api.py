@@ -44,6 +44,8 @@ class Draft(msgspec.Struct, frozen=True):
     """Headers to send besides the dialect's own."""
     lengths: tuple[int, ...] = ()
     """Bytes of each of the client's messages, where they are known."""
+    members: tuple[tuple[str, object], ...] = ()
+    """Members of the body to send besides, by name."""
     leading: int = 0
     """How many messages stand in front of those of `ranges` and `lengths` and are the system prompt."""
 

@@ -46,6 +46,7 @@ class OpenAI(msgspec.Struct, frozen=True):
         parts = chat.members(draft.options, self.model)
         parts.append(b'"stream":true,"stream_options":{"include_usage":true}')
         parts += self.extras(draft)
+        parts += [chat.pair(name, value) for name, value in draft.members]
         return Outgoing(PATH, chat.body(parts, draft.system, draft.tools, draft.chunks), draft.headers)
 
     def extras(self, draft: Draft) -> list[bytes]:

@@ -42,7 +42,8 @@ from keepwarm.exchange.commands import (
 from keepwarm.exchange.keeper import Call, Keeper, Manner
 from keepwarm.exchange.life import Life
 from keepwarm.ledger.records import Record
-from keepwarm.rules.engine import RuleBook, rule_book
+from keepwarm.rules.engine import rule_book
+from keepwarm.rules.shelf import Books
 from keepwarm.session.journal import Journal
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.chat_shapes import ChatShape, Counts
@@ -70,7 +71,7 @@ def keeper(
     *,
     slots: int = 0,
     manner: Manner | None = None,
-    rules: RuleBook | None = None,
+    rules: Books | None = None,
     journal: Journal | None = None,
 ) -> Keeper:
     """The shared state towards one server that nobody has asked yet."""

@@ -243,5 +243,5 @@ def test_counting_on_its_own_journal_changes_nothing() -> None:
     front = FRONTS["anthropic"]
     parsed = front.parse(request({"role": "user", "content": "another"}))
     terms = on.terms(front.name)
-    Stabiliser(Journal(), terms.rules, terms.dialect, front).run(parsed, "", "")
+    Stabiliser(Journal(), terms.books.book(""), terms.dialect, front).run(parsed, "", "")
     assert ([lineage.id for lineage in on.journal.lineages()], on.journal.size) == before
