@@ -169,6 +169,8 @@ class Options(msgspec.Struct, frozen=True, gc=False):
     thinking: bool | None = None
     schema: bytes | None = None
     """A JSON schema that the answer must follow, as JSON text."""
+    usage: bool = False
+    """Whether a stream is to end with usage, where a client has to ask for it."""
 
 
 class Edit(msgspec.Struct, frozen=True, gc=False):

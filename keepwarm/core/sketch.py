@@ -197,7 +197,7 @@ def _gone(kind: ChangeKind, mark: Mark, new: Sequence[Mark]) -> Change:
     """A block that is no longer there: its place is where it stood; where its message is gone too, that of the next."""
     there = [one for one in new if one.message == mark.message]
     path = mark.path if there else ""
-    if any(one.path == "/content" for one in there):
+    if path.startswith("/content/") and any(one.path == "/content" for one in there):
         path = "/content"
     return Change(kind, mark.message, mark.place, path, gone=mark.strict, old=(mark.message, mark.place))
 

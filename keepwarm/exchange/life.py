@@ -25,6 +25,7 @@ from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser
 from keepwarm.exchange.story import UNSET, Story
 from keepwarm.ledger.records import Record, Recording, Seat
+from keepwarm.rules import key002
 from keepwarm.session.affinity import SIDE, Choice, Guest
 from keepwarm.session.lineage import Sent
 from keepwarm.upstream import llamacpp
@@ -147,10 +148,12 @@ class Life:
         draft = story.stable.draft
         metadata = story.stable.metadata
         if terms.manner.observe:
+            draft = replace(draft, untouched=True)
             metadata = ()
         headers = pass_on.onward(story.call.headers, metadata, same_protocol=dialect.same_protocol)
         asker = Asker(draft.options.model, story.who.session, story.who.agent, story.stable.lineage.id)
-        route, edits = find_way(terms.manner.ways, story.rules, asker, headers)
+        said = (key002.MEMBER,) if story.parsed is not None and story.parsed.cache_key else ()
+        route, edits = find_way(terms.manner.ways, story.rules, asker, headers, said)
         story.notes += map(story.rules.note, edits)
         outgoing = dialect.request(replace(draft, slot=self._slot, headers=route.headers, members=route.members))
         if terms.manner.marks and dialect.protocol == "anthropic":

@@ -76,21 +76,28 @@ class Stabiliser:
         # what stands for clients of one protocol nothing to those of another.
         spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
         key = GroupKey(session, agent, digest.chain(shape, spoken.encode()), self._front.name)
-        group = self._journal.group(key)
         maker = TurnMaker(
-            self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw, parsed.leading
+            self._journal,
+            self._rules,
+            self._dialect,
+            self._front,
+            self._journal.group(key),
+            parsed.messages_raw,
+            parsed.leading,
+            self._dialect.marks(parsed.body),
         )
         lineage = maker.lineage
         heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
         turns = maker.run(heading.notices)
         steps = turns.trail.steps
+        loads = steps[-1].loads if steps else ()
         latest, shared = lineage.predecessor(turns.keys)
-        if heading.holds and self._breaks(parsed.options, heading, lineage.head, steps[-1].loads, latest, shared):
+        if heading.holds and self._breaks(parsed.options, heading, lineage.head, loads, latest, shared):
             heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
-        head = self._head(parsed, heading, lineage.head, steps[-1].loads)
+        head = self._head(parsed, heading, lineage.head, loads)
         last = lineage.requests[0].options if lineage.requests else None
         options = self._rules.options(parsed.options, last)
-        now = Now(options.value, head, turns.trail, self._front, parsed.leading)
+        now = Now(options.value, head, turns.trail, self._front, parsed.leading, self._rules.known)
         before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now)
         sibling = before is None and (before := self._journal.sibling(key)) is not None
         if sibling and before is not None:
@@ -110,7 +117,7 @@ class Stabiliser:
                 head.tools,
                 tuple([step.turn.chunk for step in steps]),
                 tuple(pairwise([0, *[step.end for step in steps]])),
-                lengths=parsed.messages_raw.lengths(),
+                lengths=parsed.lengths,
                 leading=parsed.leading,
             ),
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
@@ -120,7 +127,7 @@ class Stabiliser:
             shared=shared,
             differences=parted,
             options=options.value,
-            size=size + steps[-1].size,
+            size=size + (steps[-1].size if steps else 0),
             sibling=sibling,
             inline=turns.inline,
             kept=size + turns.trail.size(shared),

@@ -34,7 +34,7 @@ from keepwarm.shell.extensions import load_extensions
 from keepwarm.upstream.api import Traits
 from keepwarm.upstream.registry import dialects
 from keepwarm.wire.api import Front
-from keepwarm.wire.fronts import FRONTS
+from keepwarm.wire.fronts import FRONTS, front_of
 
 log = logging.getLogger("keepwarm")
 DRAIN_SECONDS: Final = 30.0
@@ -122,10 +122,10 @@ class Gateway:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Whoever has to show a key shows it; what aiohttp refuses is refused in the protocol's own words."""
-        front = FRONTS["anthropic"]
+        """Whoever has to show a key shows it; what aiohttp refuses is refused in the words of the caller's protocol."""
         # A header that is there twice is one list (RFC 9110, 5.3): `anthropic-beta` may be.
         headers = {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
+        front = request[side_doors.FRONT] = front_of(request.path, headers)
         if self.config.key:
             shown = _shown(headers, self.config.key)
             if shown is None:
@@ -215,7 +215,9 @@ def _refused(error: web.HTTPException, request: web.Request, max_body: int) -> F
     if error.status == 413:
         return Failed(413, f"the request is over {max_body // (1024 * 1024)} MiB", "too_large")
     if error.status in (404, 405):
-        return Failed(error.status, f"keepwarm does not serve {request.method} {request.path}", "not_found")
+        served = " and ".join(f"POST {front.path}" for front in FRONTS.values())
+        said = f"keepwarm does not serve {request.method} {request.path}: it serves {served}"
+        return Failed(error.status, said, "not_found")
     return Failed(error.status, error.text or error.reason, "bad_request" if error.status < 500 else "server")
 
 

@@ -29,6 +29,10 @@ class OpenAI(msgspec.Struct, frozen=True):
     protocol = "chat"
     same_protocol = False
 
+    def marks(self, body: bytes) -> bool:
+        """False: what stands is a translation."""
+        return False
+
     def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
         """The system prompt as a chat message."""
         return chat.system_text(blocks)
