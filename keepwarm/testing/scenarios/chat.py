@@ -99,6 +99,8 @@ class _Writer:
                     self.fields["part", tag, "words"] = f"{place}/function/arguments"
                     function = {"name": name, "arguments": arguments}
                     calls.append({"id": self.heard.id(tag), "type": "function", "function": function})
+        if "reasoning_content" not in made:
+            self.things["gone", f"{message.tag}.thinking"] = f"{own}/reasoning_content"
         if calls:
             made["tool_calls"] = calls
         self.messages.append(made)

@@ -44,7 +44,8 @@ def first_difference(before: bytes, ask: Ask, after: bytes) -> str | None:
 def _row(old: Sequence[Item], new: Sequence[Item], end: str) -> str | None:
     for (_, _, name, words), (thing, place, newer_name, newer_words) in zip(old, new, strict=False):
         if name != newer_name:
-            return thing
+            # A member that is gone has its place still; an element has not.
+            return place.replace("/content", "/reasoning_content") if name == "thinking" and thing == place else thing
         if words != newer_words:
             return place
     return end if len(new) < len(old) else None

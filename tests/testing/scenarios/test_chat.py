@@ -48,16 +48,16 @@ def test_everything_has_its_pointer() -> None:
     written = write(VIEW, Heard())
     places = {
         Place("model"): "/model",
-        Place("system", "two", "words"): "/messages/0/content",
+        Place("system", "two", field="words"): "/messages/0/content",
         Place("tool", "Bash"): "/tools/0",
-        Place("tool", "Bash", "schema"): "/tools/0/function/parameters",
-        Place("part", "u0.0", "words"): "/messages/1/content",
+        Place("tool", "Bash", field="schema"): "/tools/0/function/parameters",
+        Place("part", "u0.0", field="words"): "/messages/1/content",
         Place("part", "a0.thinking"): "/messages/2/reasoning_content",
-        Place("part", "a0.0", "words"): "/messages/2/tool_calls/0/function/arguments",
-        Place("part", "u1.0", "words"): "/messages/3/content",
-        Place("part", "u1.1", "words"): "/messages/4/content/0/text",
+        Place("part", "a0.0", field="words"): "/messages/2/tool_calls/0/function/arguments",
+        Place("part", "u1.0", field="words"): "/messages/3/content",
+        Place("part", "u1.1", field="words"): "/messages/4/content/0/text",
         Place("end", "u1"): "/messages/4",
-        Place("part", "u1.reminder", "words"): "/messages/4",
+        Place("part", "u1.reminder", field="words"): "/messages/4",
     }
     assert {place: written.pointer(place) for place in places} == places
 

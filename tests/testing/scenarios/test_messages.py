@@ -26,14 +26,14 @@ def test_arguments_stand_as_they_were_generated() -> None:
     answer = Message("assistant", (Call("Bash", '{"b":  1.50, "a": 2}', "a0.0"),), "a0")
     written = write(View("m", (), (), (ASKED, answer)), Heard({"a0.0": "call-1"}))
     assert b'"id":"call-1","name":"Bash","input":{"b":  1.50, "a": 2}' in written.body
-    assert written.pointer(Place("part", "a0.0", "words")) == "/messages/1/content/0/input"
+    assert written.pointer(Place("part", "a0.0", field="words")) == "/messages/1/content/0/input"
 
 
 def test_a_mark_makes_a_list_of_a_string() -> None:
     marked = Message("user", ASKED.parts, "u0", listed=False, marked=True)
     for message, path in ((ASKED, "/messages/0/content"), (marked, "/messages/0/content/0/text")):
         written = write(View("m", (), (), (message,)), Heard())
-        assert written.pointer(Place("part", "u0.0", "words")) == path
+        assert written.pointer(Place("part", "u0.0", field="words")) == path
     assert json.loads(written.body)["messages"][0]["content"][0]["cache_control"] == {"type": "ephemeral"}
 
 

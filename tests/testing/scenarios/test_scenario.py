@@ -149,7 +149,8 @@ def test_every_place_of_several_stands_in_the_body(names: list[str], shape: Shap
         return
     for request in Client(Scenario(tuple(names), seed=seed, shape=shape)).requests():
         for cause in request.truth.causes:
-            value_at(json.loads(request.body), cause.path)
+            # A member that is gone has its place in what is there.
+            value_at(json.loads(request.body), cause.path.removesuffix("/reasoning_content"))
 
 
 def value_at(value: Any, pointer: str) -> Any:

@@ -35,23 +35,26 @@ def test_a_view_that_goes_on_parts_nowhere() -> None:
     ("after", "place"),
     [
         (replace(NEW, model="other"), Place("model")),
-        (replace(NEW, system=(replace(SYSTEM[0], text="x"), SYSTEM[1])), Place("system", "opening", "words")),
+        (replace(NEW, system=(replace(SYSTEM[0], text="x"), SYSTEM[1])), Place("system", "opening", field="words")),
         (replace(NEW, system=(Text("header", "billing"), *SYSTEM)), Place("system", "billing")),
         (replace(NEW, system=SYSTEM[:1]), Place("system")),
         (replace(NEW, tools=TOOLS[::-1]), Place("tool", "Read")),
         (replace(NEW, tools=(*TOOLS, Tool("Late", "", {}))), Place("tool", "Late")),
         (replace(NEW, tools=TOOLS[:1]), Place("tool")),
-        (replace(NEW, tools=(replace(TOOLS[0], description="x"), TOOLS[1])), Place("tool", "Bash", "description")),
+        (
+            replace(NEW, tools=(replace(TOOLS[0], description="x"), TOOLS[1])),
+            Place("tool", "Bash", field="description"),
+        ),
         (
             replace(NEW, tools=(replace(TOOLS[0], schema={"required": [], "type": "object"}), TOOLS[1])),
-            Place("tool", "Bash", "schema"),
+            Place("tool", "Bash", field="schema"),
         ),
-        (changed(0, Text("see", "u0.0"), ASKED.parts[1]), Place("part", "u0.0", "words")),
-        (changed(0, ASKED.parts[0], Image("BBBB", "u0.1")), Place("part", "u0.1", "words")),
+        (changed(0, Text("see", "u0.0"), ASKED.parts[1]), Place("part", "u0.0", field="words")),
+        (changed(0, ASKED.parts[0], Image("BBBB", "u0.1")), Place("part", "u0.1", field="words")),
         (changed(0, ASKED.parts[0]), Place("end", "u0")),
         (changed(0, *ASKED.parts, Text("more", "u0.2")), Place("part", "u0.2")),
-        (changed(1, *ANSWER.parts[1:]), Place("part", "a0.text")),
-        (changed(1, *ANSWER.parts[:2], Call("Bash", '{"a": 1}', "a0.0")), Place("part", "a0.0", "words")),
+        (changed(1, *ANSWER.parts[1:]), Place("part", "a0.text", "a0.thinking")),
+        (changed(1, *ANSWER.parts[:2], Call("Bash", '{"a": 1}', "a0.0")), Place("part", "a0.0", field="words")),
         (replace(NEW, messages=(ASKED, replace(RESULTS, tag="x"))), Place("message", "x")),
     ],
 )  # fmt: skip
@@ -61,7 +64,7 @@ def test_the_first_place_is_found(after: View, place: Place) -> None:
 
 def test_results_in_another_order_are_other_things() -> None:
     turned = replace(NEW, messages=(ASKED, ANSWER, replace(RESULTS, parts=RESULTS.parts[::-1])))
-    assert first_difference(NEW, turned) == Place("part", "u1.1")
+    assert first_difference(NEW, turned) == Place("part", "u1.1", "u1.0")
 
 
 def test_the_head_comes_first() -> None:
