@@ -134,10 +134,10 @@ class Life:
     def _sit(self, *, observing: bool) -> Choice:
         story = self.story
         assert story.stable is not None
-        guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
-        choice, story.moved = self._keeper.sit(
-            guest, story.stable.lineage.count > 0, observing=observing, client=story.who.client
-        )
+        stable = story.stable
+        guest = Guest(stable.lineage.id, story.who.session, story.kind, stable.older.bond, stable.older.after)
+        returning = stable.lineage.count > 0
+        choice, story.moved = self._keeper.sit(guest, returning, observing=observing, client=story.who.client)
         self._slot = choice.slot
         story.seat = Seat(choice.slot, choice.reason)
         return choice
@@ -178,6 +178,11 @@ class Life:
             return
         rendered = yield from passage.ask(llamacpp.render(outgoing))
         small = llamacpp.clear(choice.slot, rendered.body) if rendered.status == 200 else None
+        if choice.handover == "keep":
+            assert self.story.stable is not None
+            words = self.story.stable.older.opening(choice.before)
+            other = yield from passage.ask(llamacpp.render(llamacpp.in_other_words(outgoing, words)))
+            small = llamacpp.keep(choice.slot, rendered.body, other.body) if other.status == 200 else None
         if small is not None:
             yield from passage.ask(replace(small, headers=headers))
 

@@ -34,6 +34,7 @@ class ChatBytes(msgspec.Struct, frozen=True):
 
     protocol = "chat"
     same_protocol = True
+    quiet_tools = False
 
     @property
     def name(self) -> str:
