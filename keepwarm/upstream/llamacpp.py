@@ -85,8 +85,8 @@ def in_other_words(request: Outgoing, words: bytes) -> Outgoing:
 def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
     """What a conversation has in common with the one in the slot, and no more, into that slot: two of `render`'s
     answers, of the new request and of the same one with the words that the old conversation began with."""
-    prompt = _prompt(rendered)
-    prompt = prompt[: common_prefix(prompt, _prompt(other))]
+    prompt = prompt_of(rendered)
+    prompt = prompt[: common_prefix(prompt, prompt_of(other))]
     if not prompt:
         return None
     return Outgoing("/completion", msgspec.json.encode({"prompt": prompt, "n_predict": 0, "id_slot": slot}))
