@@ -16,6 +16,7 @@ from keepwarm.core.answer import Answer
 from keepwarm.core.diff import Difference, common_prefix, hunks
 from keepwarm.core.prompt import Message, Options, SystemBlock, Text, Thinking, Tool, ToolUse, Turn
 from keepwarm.core.sketch import Change, changes, sketch
+from keepwarm.rules.api import Rule
 from keepwarm.rules.codes import CODES
 from keepwarm.session.lineage import HeadState, Sent, Standing, Step, Trail
 from keepwarm.wire.api import Front
@@ -34,6 +35,8 @@ class Now(msgspec.Struct, frozen=True):
     front: Front
     leading: int = 0
     """Messages of the client's that stand in front of the turns and are its system prompt."""
+    known: tuple[Rule, ...] = tuple(CODES.values())
+    """The rules whose edits may stand in a turn."""
 
 
 def differences(before: Sent | None, now: Now) -> tuple[Difference, ...]:
@@ -149,12 +152,12 @@ def _turns(before: Sent, now: Now) -> Iterator[Difference]:
             found = changes(one.turn.marks, other.turn.marks)
         for change in found:
             difference = _turn(one.turn, other, starts[place], change, share, now.front)
-            if not _is_mended(difference, other.turn):
+            if not _is_mended(difference, other.turn, now.known):
                 yield difference
     if before.answer is not None and len(new) > len(old):
         echo = new[len(old)]
         for difference in _echo(before.answer, echo, starts[len(old)], now.front):
-            if not _is_mended(difference, echo.turn):
+            if not _is_mended(difference, echo.turn, now.known):
                 yield difference
 
 
@@ -208,10 +211,10 @@ def _difference(
     return Difference("turn", path, f"messages[{index}] ({step.role})", *texts, common_prefix(*texts), kind, *share)
 
 
-def _is_mended(difference: Difference, turn: Standing) -> bool:
+def _is_mended(difference: Difference, turn: Standing, known: Sequence[Rule]) -> bool:
     """Whether a rule has undone this: then the client's version has it, and what went upstream has not."""
     codes = {note.code for note in turn.notes}
-    return any(rule.names is not None and rule.names(difference) for code, rule in CODES.items() if code in codes)
+    return any(rule.names is not None and rule.names(difference) for rule in known if rule.code in codes)
 
 
 def _generated(answer: Answer) -> Message:

@@ -17,7 +17,7 @@ from keepwarm.exchange.compare import Now, differences, head_differences
 from keepwarm.exchange.turns import TurnMaker
 from keepwarm.rules.api import FirstSeen, HeadFix
 from keepwarm.rules.engine import RuleBook
-from keepwarm.session.journal import Journal, Lineage
+from keepwarm.session.journal import KEPT_SHAPES, Journal, Lineage
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Trail, shape_of
 from keepwarm.upstream.api import Dialect, Draft
 from keepwarm.wire.api import Front, Parsed
@@ -71,7 +71,8 @@ class Stabiliser:
         """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
         note = self._rules.note
         system = self._rules.system(parsed.system)
-        shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
+        asked = digest.of_text(*[block.text for block in system.value])
+        shape = self._shape(asked, system.value, has_tools=bool(parsed.tools_raw))
         # What stands for one kind of server says nothing to another that may answer at the same address later, and
         # what stands for clients of one protocol nothing to those of another.
         spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
@@ -87,17 +88,17 @@ class Stabiliser:
             self._dialect.marks(parsed.body),
         )
         lineage = maker.lineage
-        heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
+        heading = self._heading(parsed, asked, system.value, lineage.head, can_tell=maker.can_tell())
         turns = maker.run(heading.notices)
         steps = turns.trail.steps
         loads = steps[-1].loads if steps else ()
         latest, shared = lineage.predecessor(turns.keys)
         if heading.holds and self._breaks(parsed.options, heading, lineage.head, loads, latest, shared):
-            heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
+            heading = self._heading(parsed, asked, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
         head = self._head(parsed, heading, lineage.head, loads)
         last = lineage.requests[0].options if lineage.requests else None
         options = self._rules.options(parsed.options, last)
-        now = Now(options.value, head, turns.trail, self._front, parsed.leading)
+        now = Now(options.value, head, turns.trail, self._front, parsed.leading, self._rules.known)
         before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now)
         sibling = before is None and (before := self._journal.sibling(key)) is not None
         if sibling and before is not None:
@@ -133,6 +134,17 @@ class Stabiliser:
             kept=size + turns.trail.size(shared),
         )
 
+    def _shape(self, asked: bytes, system: tuple[SystemBlock, ...], *, has_tools: bool) -> bytes:
+        """The shape of a prompt, of what stays in its head: found once for each system prompt."""
+        name = asked + self._rules.mark + (b"+" if has_tools else b"-")
+        shape = self._journal.shapes.get(name)
+        if shape is None:
+            fixed = self._rules.head(Head(system), None).head
+            shape = self._journal.shapes[name] = shape_of(fixed.text(), has_tools)
+            if len(self._journal.shapes) > KEPT_SHAPES:
+                self._journal.shapes.popitem(last=False)
+        return shape
+
     def _predecessor(
         self, key: GroupKey, lineage: Lineage, keys: tuple[bytes, ...], now: Now
     ) -> tuple[Sent | None, int, tuple[Difference, ...], Sent | None]:
@@ -151,6 +163,7 @@ class Stabiliser:
     def _heading(
         self,
         parsed: Parsed,
+        asked: bytes,
         system: tuple[SystemBlock, ...],
         old: HeadState | None,
         *,
@@ -158,7 +171,6 @@ class Stabiliser:
         hold: bool = True,
     ) -> _Heading:
         """System and tools after the rules. Read and fixed anew only when the client's are other than last time."""
-        asked = digest.of_text(*[block.text for block in system])
         wires = tuple(map(digest.wire, parsed.tools_raw))
         if hold and old is not None and old.asked == asked and old.wires[:-1] == wires:
             return _Heading(old.head, old.notes, old.notices, wires, asked)

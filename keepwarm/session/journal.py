@@ -22,6 +22,7 @@ DEFAULT_BYTES = 1024 * 1024 * 1024
 _KEPT_SENT = 8
 _KEPT_FACTS = 400_000
 _KEPT_LATEST = 256
+KEPT_SHAPES = 256
 TURN_BYTES = 1_000
 """What a turn weighs besides its text, so that turns of which the client's own bytes went are bounded too."""
 _SHARED = ("head", "system", "tools", "shown")
@@ -136,6 +137,8 @@ class Journal:
         self._heads: dict[bytes, HeadState] = {}
         self._main: OrderedDict[str, bytes] = OrderedDict()
         self._latest: OrderedDict[bytes, Sent] = OrderedDict()
+        self.shapes: OrderedDict[bytes, bytes] = OrderedDict()
+        """The shape of a prompt by the digest of its system prompt."""
 
     # What is known of a message -------------------------------------------------------------------
 
