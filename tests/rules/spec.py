@@ -23,6 +23,8 @@ A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced 
                        "kind lineage session -> slot: reason", or "lineage leaves"
     verdicts           what a server reported, a line each: "had N, now N with N cached -> outcome blame CODES";
                        "had N+M" where an answer of M tokens stood behind the prompt
+    server             what can be seen of a server that reused too little, a line each: "names -> CODE", the names
+                       being members of server_side.Loss and Server ("cached" is `actual`), "name=value" or "name"
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ from keepwarm.core.prompt import Edit
 from keepwarm.exchange.marking import faults, mark
 from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser, Stable
+from keepwarm.ledger.server_side import Loss, Server, server_cause
 from keepwarm.ledger.verdict import Predecessor, judge
 from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook
@@ -69,6 +72,7 @@ _EXPECTING = (
     "replicas",
     "seats",
     "verdicts",
+    "server",
 )
 _GUEST = re.compile(r"(?P<kind>\w+) (?P<lineage>\w+) (?P<session>\w+) -> (?P<slot>\d+): (?P<reason>.+)")
 _REPORT = re.compile(
@@ -140,6 +144,7 @@ class Player:
             "replicas": _replicas,
             "seats": _seats,
             "verdicts": _verdicts,
+            "server": _server,
         }
         for step in section.steps:
             assert step.kind in steps, f"there is no step {step.kind!r}"
@@ -271,3 +276,25 @@ def _verdicts(step: Step) -> None:
         usage = Usage(int(report["now"]), int(report["cached"]), 1)
         verdict = judge(usage, Predecessor(int(report["had"]), int(report["answer"] or 0), 1.0, True))
         _expect(" ".join((verdict.outcome, verdict.blame, *verdict.causes)), report["verdict"])
+
+
+def _server(step: Step) -> None:
+    for line in step.text.splitlines():
+        seen, arrow, code = line.partition(" -> ")
+        assert arrow, f"a line that cannot be read: {line}"
+        said: dict[str, Any] = {
+            "cached": None,
+            "prompt_tokens": None,
+            "before": None,
+            "answer": None,
+            "appended": False,
+        }
+        for word in seen.split():
+            name, _, value = word.partition("=")
+            said[name] = value if name == "memory" else int(value) if value.isdecimal() else value != "no"
+        said["actual"] = said.pop("cached")
+        loss = msgspec.convert({name: said[name] for name in said if name in Loss.__struct_fields__}, Loss)
+        server = msgspec.convert({name: said[name] for name in said if name in Server.__struct_fields__}, Server)
+        unknown = said.keys() - {*Loss.__struct_fields__, *Server.__struct_fields__}
+        assert not unknown, f"no such thing can be seen: {unknown}"
+        _expect(server_cause(loss, server), code)
