@@ -45,7 +45,9 @@ class ChatSession(msgspec.Struct, frozen=True):
             ["add", "."],
             ["commit", "--quiet", "-m", "Begin"],
         ):
-            subprocess.run(["git", *command], cwd=workdir, env=_git_environment(), check=True, capture_output=True)
+            subprocess.run(
+                ["git", *command.split()], cwd=workdir, env=_git_environment(), check=True, capture_output=True
+            )
 
     def answers(self, turn: int) -> tuple[Answer, ...]:
         """The script of one user turn."""

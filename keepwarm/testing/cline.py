@@ -1,7 +1,7 @@
-"""Runs the real Cline over the Agent Client Protocol: its prompt mode cannot take a session up again without a terminal.
+"""Runs the real Cline over the Agent Client Protocol: its prompt mode takes no session up again without a terminal.
 
-It sends no identity. Its editor tool is one for models that it knows nothing of, and another (a patch) for those that it
-takes for GPT, so its settings name the model.
+It sends no identity. Its editor tool is one for models that it knows nothing of, and another (a patch) for those that
+it takes for GPT, so its settings name the model.
 """
 
 from __future__ import annotations
