@@ -120,6 +120,13 @@ class SystemBlock(msgspec.Struct, frozen=True, gc=False):
     index: int
     """Its place in the client's list: /system/{index}/text; -1 when `system` is one string."""
     raw: bytes = b""
+    pointer: str = ""
+    """JSON pointer of its words, where the system prompt is no member of its own."""
+
+    @property
+    def path(self) -> str:
+        """JSON pointer of its words in the client's body."""
+        return self.pointer or (f"/system/{self.index}/text" if self.index >= 0 else "/system")
 
 
 class Tool(msgspec.Struct, frozen=True, gc=False):
@@ -162,6 +169,8 @@ class Options(msgspec.Struct, frozen=True, gc=False):
     thinking: bool | None = None
     schema: bytes | None = None
     """A JSON schema that the answer must follow, as JSON text."""
+    usage: bool = False
+    """Whether a stream is to end with usage, where a client has to ask for it."""
 
 
 class Edit(msgspec.Struct, frozen=True, gc=False):

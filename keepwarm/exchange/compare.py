@@ -34,6 +34,8 @@ class Now(msgspec.Struct, frozen=True):
     shared: int
     """Leading turns that both have."""
     front: Front
+    leading: int = 0
+    """Messages of the client's that stand in front of the turns and are its system prompt."""
 
 
 def differences(before: Sent | None, now: Now) -> tuple[Difference, ...]:
@@ -80,17 +82,17 @@ def _system(before: tuple[SystemBlock, ...], after: tuple[SystemBlock, ...], siz
     passed = 0
     for old, new in zip(before, after, strict=False):
         if old.text != new.text:
-            path = f"/system/{new.index}/text" if new.index >= 0 else "/system"
             what = f"system[{new.index}]" if new.index >= 0 else "system"
             for offset in hunks(old.text, new.text):
                 share = (passed + offset) / size
-                yield Difference("system", path, what, old.text, new.text, offset, "changed", share)
+                yield Difference("system", new.path, what, old.text, new.text, offset, "changed", share)
         passed += len(old.text)
     if len(before) != len(after):
         kind = "added" if len(after) > len(before) else "removed"
         at = min(len(before), len(after))
         was, now = (blocks[at].text if at < len(blocks) else "" for blocks in (before, after))
-        yield Difference("system", f"/system/{at}", f"system[{at}] ({kind})", was, now, 0, kind, passed / size)
+        path = (after[at].pointer if at < len(after) else "") or f"/system/{at}"
+        yield Difference("system", path, f"system[{at}] ({kind})", was, now, 0, kind, passed / size)
 
 
 def _tools(before: tuple[Tool, ...], after: tuple[Tool, ...], passed: int, size: int) -> Iterator[Difference]:
@@ -120,7 +122,7 @@ def _tools(before: tuple[Tool, ...], after: tuple[Tool, ...], passed: int, size:
 
 def _turns(before: Sent, now: Now) -> Iterator[Difference]:
     old, new = ([step for step in trail.steps if step.turn.key] for trail in (before.trail, now.trail))
-    starts = _starts(now.trail)
+    starts = [now.leading + start for start in _starts(now.trail)]
     size = max(1, before.size)
     head = head_size(before.head)
     for place, (one, other) in enumerate(zip(old, new, strict=False)):

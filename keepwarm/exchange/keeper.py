@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
+from keepwarm.errors import ClientError
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, seats
 from keepwarm.session.journal import Journal
@@ -39,19 +40,52 @@ class Manner(msgspec.Struct, frozen=True):
     """False: the server chooses its slots."""
 
 
-class Keeper:
-    """The shared state towards one upstream. Not frozen: this is the one place where a life changes the world."""
+class Terms(msgspec.Struct, frozen=True):
+    """How the clients of one protocol are served."""
 
-    def __init__(self, dialect: Dialect, rules: RuleBook, journal: Journal, manner: Manner, slots: int = 0) -> None:
-        if manner.observe and not dialect.same_protocol:
-            # What has to be translated cannot go as it is: it is translated and nothing more.
-            rules, manner = RuleBook(), replace(manner, observe=False)
-        self.dialect = dialect
-        self.rules = rules
+    dialect: Dialect
+    rules: RuleBook
+    manner: Manner
+
+
+class Keeper:
+    """The shared state towards one upstream. Not frozen: this is the one place where a life changes the world.
+
+    kind      of server, for the record
+    dialects  by the protocol of the clients: one table of seats and one journal are for all of them
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        dialects: Mapping[str, Dialect],
+        rules: RuleBook,
+        journal: Journal,
+        manner: Manner,
+        slots: int = 0,
+    ) -> None:
+        self.kind = kind
         self.manner = manner
+        self._terms = {front: _terms(dialect, rules, manner) for front, dialect in dialects.items()}
         self._journal = journal
         self._seats = seats(slots if manner.seats and manner.keep else 0)
         self._last_in_slot: dict[int, str] = {}
+
+    def terms(self, front: str) -> Terms:
+        """How clients of a protocol are served. Raises ClientError where they cannot be."""
+        terms = self._terms.get(front)
+        if terms is None:
+            raise ClientError(
+                "the model server behind keepwarm speaks Anthropic's Messages API only: let this agent speak it too "
+                "(POST /v1/messages), or start keepwarm with another --upstream",
+                kind="not_found",
+                status=404,
+            )
+        return terms
+
+    def same_protocol(self, front: str) -> bool:
+        """Whether the server speaks the protocol of these clients."""
+        return front in self._terms and self._terms[front].dialect.same_protocol
 
     @property
     def journal(self) -> Journal:
@@ -79,3 +113,10 @@ class Keeper:
     def stand_up(self, slot: int | None) -> None:
         """A request in `slot` is over."""
         self._seats = leave(self._seats, slot)
+
+
+def _terms(dialect: Dialect, rules: RuleBook, manner: Manner) -> Terms:
+    if manner.observe and not dialect.same_protocol:
+        # What has to be translated cannot go as it is: it is translated and nothing more.
+        return Terms(dialect, RuleBook(), replace(manner, observe=False))
+    return Terms(dialect, rules, manner)

@@ -18,7 +18,7 @@ from keepwarm.core.events import Failed
 from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import Close, Command, Event, Reply, Write
-from keepwarm.exchange.keeper import Call, Keeper
+from keepwarm.exchange.keeper import Call, Keeper, Terms
 from keepwarm.exchange.relay import Gone, Passage
 from keepwarm.exchange.stabilise import Stabiliser
 from keepwarm.exchange.story import Story
@@ -36,7 +36,7 @@ class Life:
     """One request."""
 
     def __init__(self, call: Call, keeper: Keeper, front: Front) -> None:
-        self.story = Story(call, front.name, keeper.dialect.name)
+        self.story = Story(call, front.name, keeper.kind)
         self._keeper = keeper
         self._front = front
         self._slot: int | None = None
@@ -63,14 +63,14 @@ class Life:
         story, keeper = self.story, self._keeper
         parsed = story.parsed = self._front.parse(story.call.body)
         who = story.who = self._front.identity(story.call.headers, parsed)
-        journal = keeper.journal
-        stable = Stabiliser(journal, keeper.rules, keeper.dialect, self._front).run(parsed, who.session, who.agent)
+        journal, terms = keeper.journal, keeper.terms(self._front.name)
+        stable = Stabiliser(journal, terms.rules, terms.dialect, self._front).run(parsed, who.session, who.agent)
         story.stable = stable
         story.kind = self._kind(dict(stable.metadata))
         head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)
-        choice = self._sit()
-        outgoing = self._outgoing()
-        passage = Passage(story, keeper.dialect, self._front, silent=keeper.manner.observe)
+        choice = self._sit(terms)
+        outgoing = self._outgoing(terms)
+        passage = Passage(story, terms.dialect, self._front, silent=terms.manner.observe)
         if choice.slot is not None:
             yield from passage.take_slot(choice.slot)
             yield from self._hand_over(choice, outgoing, passage)
@@ -111,22 +111,27 @@ class Life:
             return SIDE
         return "main" if main else "subagent"
 
-    def _sit(self) -> Choice:
+    def _sit(self, terms: Terms) -> Choice:
         story = self.story
         assert story.stable is not None
+        if terms.manner.observe:  # nothing is added to what the client said: the server chooses
+            choice = Choice(None, "the server chooses: it is only observed", "none", self._keeper.table)
+            story.seat = Seat(None, choice.reason)
+            return choice
         guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
         choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0)
         self._slot = choice.slot
         story.seat = Seat(choice.slot, choice.reason)
         return choice
 
-    def _outgoing(self) -> Outgoing:
-        story, dialect = self.story, self._keeper.dialect
+    def _outgoing(self, terms: Terms) -> Outgoing:
+        story, dialect = self.story, terms.dialect
         assert story.stable is not None
         draft = story.stable.draft
         metadata = story.stable.metadata
-        if self._keeper.manner.observe:
-            draft = replace(draft, system=b"", tools=b"", chunks=(b"",) * len(draft.chunks))
+        if terms.manner.observe:
+            nothing = (b"",) * len(draft.chunks)
+            draft = replace(draft, system=b"", tools=b"", chunks=nothing, untouched=True)
             metadata = ()
         headers = pass_on.onward(story.call.headers, metadata, same_protocol=dialect.same_protocol)
         outgoing = dialect.request(replace(draft, slot=self._slot, headers=headers))

@@ -65,17 +65,26 @@ class Stabiliser:
         """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
         system = self._rules.system(parsed.system)
         shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
-        # What stands for one kind of server says nothing to another that may answer at the same address later.
-        key = GroupKey(session, agent, digest.chain(shape, self._dialect.name.encode()))
+        # What stands for one kind of server says nothing to another that may answer at the same address later, and
+        # what stands for clients of one protocol nothing to those of another.
+        spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
+        key = GroupKey(session, agent, digest.chain(shape, spoken.encode()))
         maker = TurnMaker(
-            self._journal, self._rules, self._dialect, self._front, self._journal.group(key), parsed.messages_raw
+            self._journal,
+            self._rules,
+            self._dialect,
+            self._front,
+            self._journal.group(key),
+            parsed.messages_raw,
+            parsed.leading,
+            self._dialect.marks(parsed.body),
         )
         lineage = maker.lineage
         heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
         turns = maker.run(heading.notices)
         steps = turns.trail.steps
         before, shared = lineage.predecessor(turns.keys)
-        head = self._head(parsed, heading, lineage.head, steps[-1].loads)
+        head = self._head(parsed, heading, lineage.head, steps[-1].loads if steps else ())
         if before is None and len(turns.keys) > 1:
             before, shared = self._journal.elsewhere(key, turns.keys, head.wires)
         options = self._rules.options(parsed.options, before.options if before is not None else None)
@@ -94,15 +103,16 @@ class Stabiliser:
                 head.tools,
                 tuple([step.turn.chunk for step in steps]),
                 tuple(pairwise([0, *[step.end for step in steps]])),
-                lengths=parsed.messages_raw.lengths(),
+                lengths=parsed.lengths,
+                leading=parsed.leading,
             ),
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
             metadata=system.metadata,
             before=before,
             shared=shared,
-            differences=differences(before, Now(options.value, head, turns.trail, shared, self._front)),
+            differences=differences(before, Now(options.value, head, turns.trail, shared, self._front, parsed.leading)),
             options=options.value,
-            size=size + steps[-1].size,
+            size=size + (steps[-1].size if steps else 0),
             kept=size + turns.trail.size(shared),
         )
 

@@ -46,7 +46,7 @@ class Story:
     def record(self, keeper: Keeper) -> tuple[Record, Recording | None]:
         """The record, with the texts when they are asked for."""
         stable, parsed = self.stable, self.parsed
-        edited = stable is not None and not keeper.manner.observe
+        edited = stable is not None and not keeper.terms(self.front).manner.observe
         record = Record(
             id=self.call.id,
             at=self.call.at,
@@ -83,7 +83,8 @@ class Story:
         stable = self.stable
         if stable is None or self.ending == "failed":
             return None
-        suspects = tuple(Suspect(one, keeper.rules.causes(one)) for one in stable.differences)
+        rules = keeper.terms(self.front).rules
+        suspects = tuple(Suspect(one, rules.causes(one)) for one in stable.differences)
         return judge(self.usage, self._before(stable), suspects, Scene(self.moved))
 
     def _before(self, stable: Stable) -> Predecessor | None:

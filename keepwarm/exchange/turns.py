@@ -43,10 +43,22 @@ class Turns(msgspec.Struct, frozen=True):
 
 
 class TurnMaker:
-    """Makes the turns of one request; `run` does it."""
+    """Makes the turns of one request; `run` does it.
+
+    leading  messages of the client's that stand in front of `raws` and are its system prompt
+    marks    see `Dialect.marks`
+    """
 
     def __init__(
-        self, journal: Journal, rules: RuleBook, dialect: Dialect, front: Front, group: Group, raws: Sequence[bytes]
+        self,
+        journal: Journal,
+        rules: RuleBook,
+        dialect: Dialect,
+        front: Front,
+        group: Group,
+        raws: Sequence[bytes],
+        leading: int = 0,
+        marks: bool = True,
     ) -> None:
         self._journal = journal
         self._rules = rules
@@ -54,6 +66,9 @@ class TurnMaker:
         self._front = front
         self._group = group
         self._raws = raws
+        self._leading = leading
+        self._marks = marks
+        self._salt = front.name.encode()
         self._wires = tuple([digest.wire(raw) for raw in raws])
         self._read: dict[int, tuple[Message, Message, tuple[Edit, ...]]] = {}
         self._row: list[Step] = []
@@ -118,8 +133,11 @@ class TurnMaker:
         found = self.lineage.standing.get(key)
         if found is None or found.wire == self._wire(start, end):
             return found
-        # What a rule has made of it stands whatever marks the client sets in it.
-        return found if found.chunk else None
+        # What a rule has made of it stands whatever marks the client sets in it; and so do its first bytes where marks
+        # say nothing.
+        if found.chunk:
+            return found
+        return None if self._marks else replace(found, chunk=found.raw)
 
     def _as_it_stood(self, after: bytes, facts: Sequence[Facts], start: int, end: int) -> Standing | None:
         """An answered turn that comes back in other words, as the model has read it.
@@ -137,7 +155,7 @@ class TurnMaker:
             return None
         for change, code in zip(differing, codes, strict=True):
             assert code is not None
-            path = f"/messages/{start + change.message}{change.path}"
+            path = f"/messages/{self._leading + start + change.message}{change.path}"
             if change.kind == "reminder" and change.come:
                 self._late += self._unread(now, change.message, change.place, change.come, path)
                 continue
@@ -161,7 +179,7 @@ class TurnMaker:
         original = Turn(tuple([message for message, _, _ in read]))
         edits = [edit for _, _, edits in read for edit in edits]
         if not key and tail is None:  # nothing is said in it
-            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(note, edits)))
+            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(self._note, edits)))
         spoken = Turn(tuple([message for _, message, _ in read if message.blocks or message.role == "assistant"]))
         marks = sketch(Turn(tuple([message for _, message, _ in read])), self._front.pointer)
         told: tuple[tuple[str, bytes], ...] = ()
@@ -169,11 +187,20 @@ class TurnMaker:
             spoken, told, more = tell(spoken, replace(tail, notices=(*tail.notices, *self._late)))
             edits += more
         fix = self._rules.turn(spoken, self._recollection(after))
-        notes = tuple(map(note, (*edits, *fix.edits)))
+        notes = tuple(map(self._note, (*edits, *fix.edits)))
         chunk = self._dialect.turn(fix.value, original)
         raw = b"" if chunk else b",".join(self._raws[start:end])
         wire = self._wire(start, end)
         return Standing(key, wire, chunk, notes, _loads(original), marks, _loose(after, facts), raw, told)
+
+    def _note(self, edit: Edit) -> EditNote:
+        """An edit as the record has it, its place as the client's protocol names it."""
+        _, found, index = edit.path.partition("/messages/")
+        number = index.split("/")[0]
+        said = note(edit)
+        if not found or not number.isdigit() or (read := self._read.get(int(number) - self._leading)) is None:
+            return said
+        return replace(said, path=self._front.place(said.path, read[0]))
 
     def _recollection(self, after: bytes) -> Recollection:
         before: Sequence[Mark] = self._row[-1].turn.marks if self._row else ()
@@ -205,7 +232,8 @@ class TurnMaker:
 
     def _facts(self, index: int) -> Facts:
         """What a message is: known by its bytes, or read now."""
-        wire = self._wires[index]
+        # The same bytes may say one thing in one protocol and another in the next.
+        wire = self._salt + self._wires[index]
         known = self._journal.facts(wire)
         if known is None:
             _, fixed, _ = self._message(index)
@@ -217,7 +245,7 @@ class TurnMaker:
     def _message(self, index: int) -> tuple[Message, Message, tuple[Edit, ...]]:
         """(as the client wrote it, after the rules that look at one message, what they changed)."""
         if index not in self._read:
-            original = self._front.message(self._raws[index], index)
+            original = self._front.message(self._raws[index], self._leading + index)
             fix = self._rules.message(original)
             self._read[index] = (original, fix.value, fix.edits)
         return self._read[index]

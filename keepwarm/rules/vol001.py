@@ -29,6 +29,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from msgspec import structs
+
 from keepwarm.core.diff import Difference, line_around
 from keepwarm.core.prompt import Edit, SystemBlock
 from keepwarm.rules.api import Fix, Rule, Safety
@@ -54,10 +56,9 @@ def lift(block: SystemBlock) -> Fix[SystemBlock | None]:
         if block.text.startswith(line_break, at):
             at += len(line_break)
             break
-    path = f"/system/{block.index}/text" if block.index >= 0 else "/system"
-    edit = Edit("VOL001", path, block.text[:at], "", "lifted into HTTP headers")
+    edit = Edit("VOL001", block.path, block.text[:at], "", "lifted into HTTP headers")
     rest = block.text[at:]
-    kept = SystemBlock(rest, block.index, block.raw) if rest.strip() else None
+    kept = structs.replace(block, text=rest) if rest.strip() else None
     return Fix(kept, (edit,), tuple(metadata))
 
 

@@ -28,6 +28,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from msgspec import structs
+
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import Block, Edit, Message, SystemBlock, Text
 from keepwarm.rules.api import Fix, Rule, Safety
@@ -66,9 +68,8 @@ def drop_from_system(block: SystemBlock) -> Fix[SystemBlock | None]:
     # A system prompt is long and looked at on each request: a search for the word is cheap, the pattern is not.
     if _WORD not in block.text or (rest := _LINE.sub("", block.text)) == block.text:
         return Fix(block)
-    path = f"/system/{block.index}/text" if block.index >= 0 else "/system"
-    edit = Edit("VOL002", path, block.text, rest, "countdown line dropped")
-    return Fix(SystemBlock(rest, block.index, block.raw) if rest.strip() else None, (edit,))
+    edit = Edit("VOL002", block.path, block.text, rest, "countdown line dropped")
+    return Fix(structs.replace(block, text=rest) if rest.strip() else None, (edit,))
 
 
 def names(difference: Difference) -> bool:

@@ -54,7 +54,7 @@ def freeze(head: Head, seen: Head | None) -> HeadFix:
 def _frozen_block(block: SystemBlock, old: SystemBlock, edits: list[Edit], notices: list[Notice]) -> SystemBlock:
     if block.text == old.text or masked(block.text) != masked(old.text):
         return block
-    path = f"/system/{block.index}/text" if block.index >= 0 else "/system"
+    path = block.path
     edits.append(Edit("VOL003", path, block.text, old.text, _NOTE))
     notices.append(_notice(path, old.text, block.text))
     return structs.replace(block, text=old.text)

@@ -59,7 +59,7 @@ def move(head: Head, _: Head | None) -> HeadFix:
         if not sections:
             row.append(block)
             continue
-        path = f"/system/{block.index}/text" if block.index >= 0 else "/system"
+        path = block.path
         rest = _SECTION.sub("", block.text)
         edits.append(Edit("VOL004", path, block.text, rest, "told in the conversation instead"))
         words = "\n".join(section.strip() for section in sections)

@@ -30,9 +30,9 @@ from keepwarm.shell import side_doors
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.drive import Drive
 from keepwarm.upstream.api import Traits
-from keepwarm.upstream.registry import dialect
+from keepwarm.upstream.registry import dialects
 from keepwarm.wire.api import Front
-from keepwarm.wire.fronts import FRONTS
+from keepwarm.wire.fronts import FRONTS, front_of
 
 log = logging.getLogger("keepwarm")
 DRAIN_SECONDS: Final = 30.0
@@ -74,7 +74,8 @@ class Gateway:
             manner = Manner(config.keep, observe, config.ledger.record, config.upstream.slots)
             rules = rule_book(config.safety, config.rules.off, config.rules.on) if config.keep else RuleBook()
             self._traits = traits
-            self._keeper = Keeper(dialect(traits, config.upstream.model), rules, self.journal, manner, traits.slots)
+            spoken = dialects(traits, config.upstream.model)
+            self._keeper = Keeper(traits.kind, spoken, rules, self.journal, manner, traits.slots)
         return self._keeper
 
     def write(self, record: Record, recording: Recording | None) -> None:
@@ -114,10 +115,10 @@ class Gateway:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Whoever has to show a key shows it; what aiohttp refuses is refused in the protocol's own words."""
-        front = FRONTS["anthropic"]
+        """Whoever has to show a key shows it; what aiohttp refuses is refused in the words of the caller's protocol."""
         # A header that is there twice is one list (RFC 9110, 5.3): `anthropic-beta` may be.
         headers = {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
+        front = request[side_doors.FRONT] = front_of(request.path, headers)
         if self.config.key:
             shown = _shown(headers, self.config.key)
             if shown is None:
@@ -204,7 +205,9 @@ def _refused(error: web.HTTPException, request: web.Request, max_body: int) -> F
     if error.status == 413:
         return Failed(413, f"the request is over {max_body // (1024 * 1024)} MiB", "too_large")
     if error.status in (404, 405):
-        return Failed(error.status, f"keepwarm does not serve {request.method} {request.path}", "not_found")
+        served = " and ".join(f"POST {front.path}" for front in FRONTS.values())
+        said = f"keepwarm does not serve {request.method} {request.path}: it serves {served}"
+        return Failed(error.status, said, "not_found")
     return Failed(error.status, error.text or error.reason, "bad_request" if error.status < 500 else "server")
 
 

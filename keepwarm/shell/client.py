@@ -17,6 +17,7 @@ CONNECT_SECONDS = 10.0
 TRAITS_SECONDS = 10.0
 """How long a server may take to say what it is."""
 _ANTHROPIC = ("anthropic.com",)
+_NOT_THERE = (404, 405, 501)
 _FIRST_PARTY = (*_ANTHROPIC, "amazonaws.com", "googleapis.com")
 
 
@@ -119,17 +120,29 @@ class Upstream:
         if status == 0 or status == 503:  # llama.cpp says 503 while it loads its model
             return None, False
         said = llamacpp.traits(body) if status == 200 else None
+        shut = status in (401, 403)
+        if self._kind == "anthropic":
+            return await self._with_chat(Traits("anthropic"), key), not shut
         if self._kind:
             kind = replace(said, kind=self._kind) if said and self._kind == "llamacpp" else Traits(self._kind)
-            return kind, status not in (401, 403)
+            return kind, not shut
         if said is not None:
             return said, True
-        # An empty request is refused where it is understood, and not found where it is not.
-        shut = status in (401, 403)
-        status, _ = await self.ask(Outgoing("/v1/messages", b"{}", (("content-type", "application/json"), *key)))
+        status = await self._knock("/v1/messages", key)
         if shut and status in (401, 403):  # so llama.cpp is without its key: the next request may bring it
             return Traits("llamacpp"), False
-        return Traits("chat" if status in (0, 404, 405, 501) else "anthropic"), True
+        if status in (0, *_NOT_THERE):
+            return Traits("chat"), True
+        return await self._with_chat(Traits("anthropic"), key), True
+
+    async def _with_chat(self, traits: Traits, key: tuple[tuple[str, str], ...]) -> Traits:
+        """`traits` of a server that speaks the Messages API, with the word whether it takes chat completions too."""
+        return replace(traits, chat=await self._knock("/v1/chat/completions", key) not in _NOT_THERE)
+
+    async def _knock(self, path: str, key: tuple[tuple[str, str], ...]) -> int:
+        """The status of an empty request, which is refused where it is understood, and not found where it is not."""
+        status, _ = await self.ask(Outgoing(path, b"{}", (("content-type", "application/json"), *key)))
+        return status
 
 
 def _belongs_to(names: tuple[str, ...], url: str) -> bool:

@@ -23,6 +23,8 @@ class Outgoing(msgspec.Struct, frozen=True):
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     method: str = "POST"
+    hides_usage: bool = False
+    """The chunk with the usage was asked for by keepwarm: the client is not to see it."""
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -43,7 +45,11 @@ class Draft(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     """Headers to send besides the dialect's own."""
     lengths: tuple[int, ...] = ()
-    """Bytes of each of the client's messages, where they are known."""
+    """Bytes of each of the client's messages, the leading ones too, where they are known."""
+    leading: int = 0
+    """How many messages stand in front of those of `ranges` and are the system prompt."""
+    untouched: bool = False
+    """Whether nothing may be added to what the client said: it is observed only."""
 
 
 class Traits(msgspec.Struct, frozen=True):
@@ -60,6 +66,8 @@ class Traits(msgspec.Struct, frozen=True):
     model: str = ""
     """The model's name, when the server has one model."""
     version: str = ""
+    chat: bool = True
+    """Whether it takes chat completions."""
     first_party: bool = False
     """Anthropic itself: observed, never rewritten, unless the user turns it on."""
 
@@ -79,11 +87,21 @@ class Dialect(Protocol):
 
     @property
     def name(self) -> str:
-        """The key in the registry."""
+        """The kind of server: a key of the registry."""
+
+    @property
+    def protocol(self) -> str:
+        """What is spoken to the server: "anthropic" or "chat"."""
 
     @property
     def same_protocol(self) -> bool:
-        """True when the server speaks the client's protocol: bytes are edited in place and answers pass as they are."""
+        """True when that is the client's protocol: bytes are edited in place and answers pass as they are."""
+
+    def marks(self, body: bytes) -> bool:
+        """Whether a client's newest bytes count where a turn says what it said before: cache marks move in them.
+
+        False where a turn that stands goes as it went, whatever bytes say it now.
+        """
 
     def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
         """The system prompt as upstream text; b"" when it goes as the client wrote it, or there is none."""

@@ -26,7 +26,12 @@ class OpenAI(msgspec.Struct, frozen=True):
     """The name to ask for; "" passes the client's on (a server with one model does not care)."""
 
     name = "chat"
+    protocol = "chat"
     same_protocol = False
+
+    def marks(self, body: bytes) -> bool:
+        """False: what stands is a translation."""
+        return False
 
     def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
         """The system prompt as a chat message."""

@@ -47,7 +47,7 @@ from keepwarm.session.journal import Journal
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.chat_shapes import ChatShape, Counts
 from keepwarm.upstream.api import Traits
-from keepwarm.upstream.registry import dialect
+from keepwarm.upstream.registry import dialects
 from keepwarm.wire.fronts import FRONTS
 
 Happening = Callable[[float], Event]
@@ -75,7 +75,7 @@ def keeper(
 ) -> Keeper:
     """The shared state towards one server that nobody has asked yet."""
     traits = Traits(kind, slots)
-    return Keeper(dialect(traits), rules or rule_book(), journal or Journal(), manner or Manner(), slots)
+    return Keeper(kind, dialects(traits), rules or rule_book(), journal or Journal(), manner or Manner(), slots)
 
 
 def chat(answer: Answer, *ids: str, counts: Counts = COUNTS) -> bytes:

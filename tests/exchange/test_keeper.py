@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from keepwarm.errors import ClientError
 from keepwarm.exchange.keeper import Manner
+from keepwarm.rules.engine import RuleBook
 from keepwarm.session.affinity import SIDE, Guest
 from tests.exchange.playbook import keeper
 
@@ -51,3 +55,21 @@ def test_seats_can_be_left_to_the_server() -> None:
     assert (choice.slot, choice.handover, moved) == (None, "none", "")
     on.stand_up(None)
     assert on.journal is on.journal
+
+
+@pytest.mark.parametrize("kind", ["llamacpp", "anthropic", "chat"])
+def test_who_only_observes_rewrites_nothing_and_what_must_be_translated_is_translated(kind: str) -> None:
+    on = keeper(kind, manner=Manner(observe=True))
+    terms = on.terms("anthropic")
+    assert terms.manner.observe == on.same_protocol("anthropic") == (kind == "anthropic")
+    assert (terms.rules == RuleBook()) == (kind != "anthropic")
+    assert on.kind == terms.dialect.name == kind
+
+
+def test_clients_that_the_server_cannot_serve_are_told_what_to_do() -> None:
+    on = keeper("anthropic")
+    on._terms.pop("chat", None)
+    with pytest.raises(ClientError, match=r"speaks Anthropic's Messages API only: .*POST /v1/messages") as caught:
+        on.terms("chat")
+    assert (caught.value.error_status_hint, caught.value.kind) == (404, "not_found")
+    assert not on.same_protocol("chat")

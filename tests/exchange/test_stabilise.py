@@ -238,5 +238,6 @@ def test_counting_on_its_own_journal_changes_nothing() -> None:
     before = [lineage.id for lineage in on.journal.lineages()], on.journal.size
     front = FRONTS["anthropic"]
     parsed = front.parse(request({"role": "user", "content": "another"}))
-    Stabiliser(Journal(), on.rules, on.dialect, front).run(parsed, "", "")
+    terms = on.terms(front.name)
+    Stabiliser(Journal(), terms.rules, terms.dialect, front).run(parsed, "", "")
     assert ([lineage.id for lineage in on.journal.lineages()], on.journal.size) == before

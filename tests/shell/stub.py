@@ -125,7 +125,9 @@ class Stub:
         self.beside: list[Seen] = []
         """What came to any other."""
         self.url = ""
-        self._asked = (method, path)
+        self.paths: tuple[str, ...] = (path,)
+        """Where it answers; may be changed at any time."""
+        self._method = method
         self._changed = asyncio.Condition()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -137,7 +139,7 @@ class Stub:
         """Everything that comes."""
         headers = {name.lower(): value for name, value in request.headers.items()}
         seen = Seen(request.method, request.path_qs, headers, await request.read())
-        asked = (request.method, request.path) == self._asked
+        asked = request.method == self._method and request.path in self.paths
         (self.seen if asked else self.beside).append(seen)
         async with self._changed:
             self._changed.notify_all()

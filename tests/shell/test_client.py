@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 from keepwarm.shell.client import Upstream
 from keepwarm.upstream.api import Outgoing, Traits
 from tests.shell.conftest import OpenStub
-from tests.shell.stub import Stub, hang_up, refuse
+from tests.shell.stub import Seen, Stub, hang_up, refuse
 
 OpenUpstream = Callable[..., Upstream]
 
@@ -54,8 +54,22 @@ async def test_a_server_that_is_no_llama_cpp_is_known_by_what_it_refuses(
 ) -> None:
     stub = await open_stub(refuse(status, "No."), path="/v1/messages")
     stub.props = None
-    assert await open_upstream(stub.url).traits() == Traits(kind)
+    assert await open_upstream(stub.url).traits() == Traits(kind, chat=kind == "chat")
     assert stub.seen[0].body == b"{}"
+
+
+@pytest.mark.parametrize(("status", "chat"), [(400, True), (401, True), (422, True), (500, True), (404, False)])
+@pytest.mark.parametrize("kind", ["anthropic", ""])
+async def test_a_server_of_the_messages_api_is_asked_whether_it_takes_chat_completions_too(
+    kind: str, status: int, chat: bool, open_stub: OpenStub, open_upstream: OpenUpstream
+) -> None:
+    async def answer(request: web.Request, seen: Seen) -> web.StreamResponse:
+        return web.json_response({}, status=status if "chat" in seen.path else 400)
+
+    stub = await open_stub(answer)
+    stub.props, stub.paths = None, ("/v1/messages", "/v1/chat/completions")
+    assert await open_upstream(stub.url, kind=kind).traits() == Traits("anthropic", chat=chat)
+    assert [seen.body for seen in stub.seen][-1:] == [b"{}"]
 
 
 async def test_who_says_what_the_server_is_is_believed(open_stub: OpenStub, open_upstream: OpenUpstream) -> None:

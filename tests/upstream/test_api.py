@@ -90,4 +90,5 @@ def test_what_is_not_known_of_a_server_is_assumed_harmless() -> None:
     """No slot is asked for, no length is promised, and a picture is sent rather than dropped."""
     traits = Traits()
     assert (traits.slots, traits.context, traits.vision, traits.first_party) == (0, None, True, False)
-    assert Draft.__struct_defaults__ == (None, (), ())
+    assert traits.chat, "where it is not spoken the server says so"
+    assert Draft.__struct_defaults__ == (None, (), (), 0)
