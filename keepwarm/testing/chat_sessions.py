@@ -40,11 +40,7 @@ class ChatSession(msgspec.Struct, frozen=True):
         workdir.mkdir(parents=True, exist_ok=True)
         for name, text in self.seeds.items():
             (workdir / name).write_text(text)
-        for command in (
-            ["init", "--quiet", "--initial-branch=main"],
-            ["add", "."],
-            ["commit", "--quiet", "-m", "Begin"],
-        ):
+        for command in ("init --quiet --initial-branch=main", "add .", "commit --quiet --message=Begin"):
             subprocess.run(
                 ["git", *command.split()], cwd=workdir, env=_git_environment(), check=True, capture_output=True
             )
