@@ -179,7 +179,7 @@ class TurnMaker:
         original = Turn(tuple([message for message, _, _ in read]))
         edits = [edit for _, _, edits in read for edit in edits]
         if not key and tail is None:  # nothing is said in it
-            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(self._note, edits)))
+            return Standing(b"", b"", self._dialect.turn(Turn(()), original), self._named(edits, original))
         spoken = Turn(tuple([message for _, message, _ in read if message.blocks or message.role == "assistant"]))
         marks = sketch(Turn(tuple([message for _, message, _ in read])), self._front.pointer)
         told: tuple[tuple[str, bytes], ...] = ()
@@ -187,20 +187,20 @@ class TurnMaker:
             spoken, told, more = tell(spoken, replace(tail, notices=(*tail.notices, *self._late)))
             edits += more
         fix = self._rules.turn(spoken, self._recollection(after))
-        notes = tuple(map(self._note, (*edits, *fix.edits)))
+        notes = (*self._named(edits, original), *self._named(fix.edits, fix.value))
         chunk = self._dialect.turn(fix.value, original)
         raw = b"" if chunk else b",".join(self._raws[start:end])
         wire = self._wire(start, end)
         return Standing(key, wire, chunk, notes, _loads(original), marks, _loose(after, facts), raw, told)
 
-    def _note(self, edit: Edit) -> EditNote:
-        """An edit as the record has it, its place as the client's protocol names it."""
-        _, found, index = edit.path.partition("/messages/")
-        number = index.split("/")[0]
-        said = note(edit)
-        if not found or not number.isdigit() or (read := self._read.get(int(number) - self._leading)) is None:
-            return said
-        return replace(said, path=self._front.place(said.path, read[0]))
+    def _named(self, edits: Sequence[Edit], turn: Turn) -> tuple[EditNote, ...]:
+        """Edits as the record has them, their places in a turn as the client's protocol names them."""
+        found = []
+        for edit in edits:
+            message = next((one for one in turn.messages if edit.path.startswith(f"/messages/{one.index}/")), None)
+            path = edit.path if message is None else self._front.place(edit.path, message)
+            found.append(note(replace(edit, path=path)))
+        return tuple(found)
 
     def _recollection(self, after: bytes) -> Recollection:
         before: Sequence[Mark] = self._row[-1].turn.marks if self._row else ()
