@@ -79,7 +79,8 @@ def script_for(*sessions: ChatSession) -> MarkerScript:
 
 
 def chat_session(workdir: Path, hands: Hands, name: str = "alpha") -> ChatSession:
-    """Three user turns: one that writes and edits a file, one that edits a committed file, and one without a tool."""
+    """Four user turns: one that writes and edits a file, one that edits a committed file, one without a tool (which is
+    when some agents make side calls), and one that goes on behind it."""
     step_seven = f"Step 07: open valve 7, wait, read the {name} gauge."
     mended = f'Step 07: open valve 7 twice, "slowly", read the {name} gauge — then close it.'
     plan = "".join(f"Step {n:02}: open valve {n}, wait, read the {name} gauge.  \n\t \n" for n in range(1, 60))
@@ -90,6 +91,7 @@ def chat_session(workdir: Path, hands: Hands, name: str = "alpha") -> ChatSessio
             f"Please write the {name} plan. SCRIPT {name}one",
             f"Thank you. Check it, and mark valve seven as done in the {name} notes. SCRIPT {name}two",
             f"Is all of {name} done? SCRIPT {name}three",
+            f"How long are the {name} notes now? SCRIPT {name}four",
         ),
         scripts={
             f"{name}one": (
@@ -122,6 +124,10 @@ def chat_session(workdir: Path, hands: Hands, name: str = "alpha") -> ChatSessio
                 Answer(thinking="Yes.", text=f"Checked: the {name} notes say that valve seven is done."),
             ),
             f"{name}three": (Answer(thinking="Nothing is left.", text=f"All of {name} is done."),),
+            f"{name}four": (
+                Answer(thinking="They want the length.", tool_calls=(hands.shell(f"cd {workdir} && wc -c notes.txt"),)),
+                Answer(text=f"The {name} notes are short."),
+            ),
         },
         seeds={
             "notes.txt": f"pump house {name}\nvalve: seven\n",

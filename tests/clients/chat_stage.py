@@ -1,6 +1,6 @@
 """One cell of the matrix of agents that speak Chat Completions, played as `stage.py` plays Claude Code.
 
-    agent --> Recorder --> Gateway --> ScriptedServer --> Engine
+agent --> Recorder --> Gateway --> ScriptedServer --> Engine
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.clients.stage import Played, running_engine
 
 
 class ChatCell(msgspec.Struct, frozen=True):
-    """What is played: three user turns, each in a process of its own."""
+    """What is played: a session of four user turns, each in a process of its own."""
 
     agent: type[ChatAgent]
     template: str
@@ -39,7 +39,7 @@ class ChatCell(msgspec.Struct, frozen=True):
     @property
     def what(self) -> str:
         """See Setting."""
-        return "three turns, three processes"
+        return "four turns, a process each"
 
 
 async def walk(cell: ChatCell, session: ChatSession, folder: Path, recorder: Recorder) -> tuple[list[str], int]:
