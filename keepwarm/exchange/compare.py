@@ -31,8 +31,6 @@ class Now(msgspec.Struct, frozen=True):
     options: Options
     head: HeadState
     trail: Trail
-    shared: int
-    """Leading turns that both have."""
     front: Front
     leading: int = 0
     """Messages of the client's that stand in front of the turns and are its system prompt."""
@@ -171,8 +169,15 @@ def _echo(answer: Answer, step: Step, start: int) -> Iterator[Difference]:
     if step.role != "assistant":
         return
     said = _words(step.turn.chunk or step.turn.raw)
-    for change in changes(sketch(Turn((_generated(answer),))), step.turn.marks):
-        kind = "cut" if change.kind == "content" and not answer.reason else change.kind
+    generated, marks = sketch(Turn((_generated(answer),))), step.turn.marks
+    if sum(mark.kind == "text" for mark in marks) > 1:  # words between calls: an answer is known as one text
+        generated, marks = (tuple(mark for mark in row if mark.kind != "text") for row in (generated, marks))
+    calls = {mark.strict for mark in marks if mark.kind == "call"}
+    for change in changes(generated, marks):
+        kind: str = change.kind
+        if kind == "content":
+            # A call is known by its id: whatever the client made of its arguments, it is that call.
+            kind = "arguments" if change.come in calls and change.gone else kind if answer.reason else "cut"
         yield _difference(change, kind, start, step, (answer.text, said), 1.0)
 
 

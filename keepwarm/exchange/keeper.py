@@ -46,6 +46,8 @@ class Terms(msgspec.Struct, frozen=True):
     dialect: Dialect
     rules: RuleBook
     manner: Manner
+    lifting: RuleBook = RuleBook()
+    """What reads the metadata in a prompt that is observed and stays as it is."""
 
 
 class Keeper:
@@ -119,4 +121,6 @@ def _terms(dialect: Dialect, rules: RuleBook, manner: Manner) -> Terms:
     if manner.observe and not dialect.same_protocol:
         # What has to be translated cannot go as it is: it is translated and nothing more.
         return Terms(dialect, RuleBook(), replace(manner, observe=False))
+    if manner.observe:
+        return Terms(dialect, RuleBook(), manner, rules)
     return Terms(dialect, rules, manner)

@@ -65,6 +65,8 @@ class Life:
         who = story.who = self._front.identity(story.call.headers, parsed)
         journal, terms = keeper.journal, keeper.terms(self._front.name)
         stable = Stabiliser(journal, terms.rules, terms.dialect, self._front).run(parsed, who.session, who.agent)
+        if terms.manner.observe:
+            stable = replace(stable, metadata=terms.lifting.system(parsed.system).metadata)
         story.stable = stable
         story.kind = self._kind(dict(stable.metadata))
         head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)
@@ -130,8 +132,7 @@ class Life:
         draft = story.stable.draft
         metadata = story.stable.metadata
         if terms.manner.observe:
-            nothing = (b"",) * len(draft.chunks)
-            draft = replace(draft, system=b"", tools=b"", chunks=nothing, untouched=True)
+            draft = replace(draft, untouched=True)
             metadata = ()
         headers = pass_on.onward(story.call.headers, metadata, same_protocol=dialect.same_protocol)
         outgoing = dialect.request(replace(draft, slot=self._slot, headers=headers))

@@ -68,7 +68,7 @@ class Stabiliser:
         # What stands for one kind of server says nothing to another that may answer at the same address later, and
         # what stands for clients of one protocol nothing to those of another.
         spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
-        key = GroupKey(session, agent, digest.chain(shape, spoken.encode()))
+        key = GroupKey(session, agent, digest.chain(shape, spoken.encode()), self._front.name)
         maker = TurnMaker(
             self._journal,
             self._rules,
@@ -110,7 +110,7 @@ class Stabiliser:
             metadata=system.metadata,
             before=before,
             shared=shared,
-            differences=differences(before, Now(options.value, head, turns.trail, shared, self._front, parsed.leading)),
+            differences=differences(before, Now(options.value, head, turns.trail, self._front, parsed.leading)),
             options=options.value,
             size=size + (steps[-1].size if steps else 0),
             kept=size + turns.trail.size(shared),

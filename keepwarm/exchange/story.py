@@ -83,8 +83,7 @@ class Story:
         stable = self.stable
         if stable is None or self.ending == "failed":
             return None
-        rules = keeper.terms(self.front).rules
-        suspects = tuple(Suspect(one, rules.causes(one)) for one in stable.differences)
+        suspects = tuple(Suspect(one, keeper.terms(self.front).rules.causes(one)) for one in stable.differences)
         return judge(self.usage, self._before(stable), suspects, Scene(self.moved))
 
     def _before(self, stable: Stable) -> Predecessor | None:

@@ -75,14 +75,12 @@ class TurnMaker:
         self._fresh: list[Standing] = []
         self._notes: list[EditNote] = []
         self._stood: list[EditNote] = []
-        self._late: list[Notice] = []
-        """What came up in old turns and the model has not read: it is told in the newest one."""
         self.lineage = self._conversation()
 
     def run(self, notices: Sequence[Notice] = ()) -> Turns:
         """The turns; `notices` are told in the newest one unless they have been. Raises BadJson for a message that
         cannot be read."""
-        keys, steps = self.lineage.repeated(self._wires)
+        keys, steps = self._taken_over()
         self._row = list(steps)
         at = steps[-1].end if steps else 0
         facts = [self._facts(index) for index in range(at, len(self._raws))]
@@ -91,7 +89,10 @@ class TurnMaker:
             (number for number, (start, _) in enumerate(ranges) if facts[start].role != "assistant"), default=-1
         )
         for number, (start, end) in enumerate(ranges):
-            tail = Tail(notices, self._row[-1].told if self._row else ()) if number == newest else None
+            last = self._row[-1] if self._row else None
+            tail = None
+            if number == newest:
+                tail = Tail((*notices, *last.late), last.told) if last is not None else Tail(notices)
             self._add(facts[start:end], at + start, at + end, settled=number < newest, tail=tail)
         notes = (*self._notes, *sum_up(steps[-1].edits if steps else (), self._stood))
         keys = (*keys, *(step.turn.key for step in self._row[len(steps) :] if step.turn.key))
@@ -100,6 +101,18 @@ class TurnMaker:
     def can_tell(self) -> bool:
         """Whether there is a turn in which the model can be told something."""
         return any(self._facts(index).role != "assistant" for index in reversed(range(len(self._raws))))
+
+    def _taken_over(self) -> tuple[tuple[bytes, ...], tuple[Step, ...]]:
+        """What an earlier request sent in the same bytes. What stood there otherwise than the client said it is taken
+        over only where it is no newest turn: that one goes as the client says it."""
+        keys, steps = self.lineage.repeated(self._wires)
+        at = steps[-1].end if steps else 0
+        if any(self._facts(index).role != "assistant" for index in range(at, len(self._raws))):
+            return keys, steps
+        newest = max((place for place, step in enumerate(steps) if step.role != "assistant"), default=-1)
+        if newest < 0 or not steps[newest].otherwise:
+            return keys, steps
+        return keys[: steps[newest - 1].said if newest else 0], steps[:newest]
 
     def _conversation(self) -> Lineage:
         """The conversation that begins with this request's first turn."""
@@ -118,32 +131,37 @@ class TurnMaker:
         after = next((step.turn.key for step in reversed(self._row) if step.turn.key), b"")
         key = _key(after, facts)
         turn = self._standing(key, start, end)
-        if turn is None and key and settled:
-            turn = self._as_it_stood(after, facts, start, end)
+        late: tuple[Notice, ...] | None = None
+        if turn is None and key and settled and (found := self._as_it_stood(after, key, facts, start, end)) is not None:
+            turn, late = found
         if turn is not None:
             self._stood += turn.notes
         else:
             turn = self._new_turn(after, key, facts, start, end, tail)
             self._fresh += [turn] if key else []
             self._notes += turn.notes
-        self._row.append(self._step(turn, start, end))
+        self._row.append(self._step(turn, start, end, late))
 
     def _standing(self, key: bytes, start: int, end: int) -> Standing | None:
         """The turn, if it went upstream before and the client says it in the same bytes where that matters."""
         found = self.lineage.standing.get(key)
         if found is None or found.wire == self._wire(start, end):
             return found
-        # What a rule has made of it stands whatever marks the client sets in it; and so do its first bytes where marks
-        # say nothing.
-        if found.chunk:
+        if found.chunk:  # what a rule has made of it stands whatever marks the client sets in it
             return found
-        return None if self._marks else replace(found, chunk=found.raw)
+        if self._marks or not self._rules.holds("HIS006"):
+            return None
+        path, note = f"/messages/{self._leading + start}", "in the shape first seen"
+        shaped = EditNote("HIS006", path, CODES["HIS006"].safety.name.lower(), 0, 0, note)
+        return replace(found, chunk=found.raw, notes=(*found.notes, shaped))
 
-    def _as_it_stood(self, after: bytes, facts: Sequence[Facts], start: int, end: int) -> Standing | None:
+    def _as_it_stood(
+        self, after: bytes, key: bytes, facts: Sequence[Facts], start: int, end: int
+    ) -> tuple[Standing, tuple[Notice, ...]] | None:
         """An answered turn that comes back in other words, as the model has read it.
 
         Only where a rule in force says that this is not the client's meaning. Reminders that came up in it since are
-        told in the newest turn.
+        told in the newest turn: they come along.
         """
         found = self.lineage.alike(_loose(after, facts))
         if found is None:
@@ -151,16 +169,17 @@ class TurnMaker:
         now = Turn(tuple([self._message(index)[1] for index in range(start, end)]))
         differing = changes(found.marks, sketch(now, self._front.pointer))
         codes = [self._rules.keeps.get(change.kind) for change in differing]
-        if None in codes:
+        if None in codes or (found.key == key and not differing):  # the marks of the client's own may be others
             return None
+        late: list[Notice] = []
         for change, code in zip(differing, codes, strict=True):
             assert code is not None
             path = f"/messages/{self._leading + start + change.message}{change.path}"
             if change.kind == "reminder" and change.come:
-                self._late += self._unread(now, change.message, change.place, change.come, path)
+                late += self._unread(now, change.message, change.place, change.come, path)
                 continue
             self._notes.append(EditNote(code, path, CODES[code].safety.name.lower(), 0, 0, "as the model has read it"))
-        return replace(found, chunk=found.chunk or found.raw)
+        return replace(found, chunk=found.chunk or found.raw), tuple(late)
 
     def _unread(self, turn: Turn, message: int, place: int, come: bytes, path: str) -> list[Notice]:
         """A reminder that came up in an old turn, unless the model has read it anywhere in this conversation."""
@@ -184,7 +203,7 @@ class TurnMaker:
         marks = sketch(Turn(tuple([message for _, message, _ in read])), self._front.pointer)
         told: tuple[tuple[str, bytes], ...] = ()
         if tail is not None and spoken.messages:
-            spoken, told, more = tell(spoken, replace(tail, notices=(*tail.notices, *self._late)))
+            spoken, told, more = tell(spoken, tail)
             edits += more
         fix = self._rules.turn(spoken, self._recollection(after))
         notes = (*self._named(edits, original), *self._named(fix.edits, fix.value))
@@ -207,15 +226,17 @@ class TurnMaker:
         calls = tuple(mark.key for mark in before if mark.kind == "call")
         return Recollection(self._journal.answers, self._group.key, after, calls)
 
-    def _step(self, turn: Standing, start: int, end: int) -> Step:
+    def _step(self, turn: Standing, start: int, end: int, late: tuple[Notice, ...] | None) -> Step:
         """The step behind those that are there."""
         said = size = 0
         loads: tuple[str, ...] = ()
         edits: tuple[EditNote, ...] = ()
         told: tuple[tuple[str, bytes], ...] = ()
+        before: tuple[Notice, ...] = ()
         if self._row:
             last = self._row[-1]
             said, size, loads, edits, told = last.said, last.size, last.loads, last.edits, last.told
+            before = last.late
         if turn.key:
             said += 1
             size += len(turn.chunk) or sum(map(len, self._raws[start:end]))
@@ -228,6 +249,8 @@ class TurnMaker:
             (*loads, *turn.loads) if turn.loads else loads,
             sum_up(edits, turn.notes) if turn.notes else edits,
             (*told, *turn.told) if turn.told else told,
+            late is not None,
+            (*before, *(late or ())),
         )
 
     def _facts(self, index: int) -> Facts:

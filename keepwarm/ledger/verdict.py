@@ -154,9 +154,9 @@ class _Case:
             return _first(self._usage)
         if costly and actual >= expected - self._unsure:
             place = _place(costly[0])
-            lost = self._had - actual
             codes = self._codes(costly)
-            words = f"The client changed {_where(place)}{_named(codes)}: {lost:,} tokens processed again."
+            again = f"{self._had - actual:,} tokens behind it were processed again."
+            words = f"The client changed {_where(place)}{_named(codes)}: {again}"
             return self._verdict(actual, "client", grade, expected, codes, place, words)
         if not costly and self._before.share < 1.0 and actual >= expected - self._unsure:
             words = f"The conversation went back to an earlier turn: {actual:,} tokens of it were still cached."

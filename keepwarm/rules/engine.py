@@ -73,6 +73,10 @@ class RuleBook(msgspec.Struct, frozen=True):
         """A turn that is new to the conversation, as it goes upstream."""
         return _all(turn, [_with(rule.turn, memory) for rule in self.rules if rule.turn])
 
+    def holds(self, code: str) -> bool:
+        """Whether a rule is in force."""
+        return any(rule.code == code for rule in self.rules)
+
     def causes(self, difference: Difference) -> tuple[str, ...]:
         """The codes whose cause explains a difference, the most specific first; all rules are asked, on or off."""
         if difference.where == "none":

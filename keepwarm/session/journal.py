@@ -187,8 +187,9 @@ class Journal:
         """
         best: Sent | None = None
         depth = 2
+        who = key.session, key.agent, key.front
         for other, group in self._groups.items():
-            if (other.session, other.agent) == (key.session, key.agent) and (lineage := group.find(keys)) is not None:
+            if (other.session, other.agent, other.front) == who and (lineage := group.find(keys)) is not None:
                 sent, shared = lineage.predecessor(keys)
                 if sent is not None and shared >= depth and sent.head.wires == wires:
                     best, depth = sent, shared

@@ -34,6 +34,8 @@ class GroupKey(msgspec.Struct, frozen=True, gc=False):
     shape: bytes
     """Digest of the opening of the system prompt and of whether there are tools: a title call shares session and
     agent with the main conversation but never this."""
+    front: str = ""
+    """The protocol that the client speaks."""
 
     def packed(self) -> bytes:
         """All of it as bytes that no other key has."""
@@ -105,6 +107,10 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """What was changed in the turns so far, summed up."""
     told: tuple[tuple[str, bytes], ...] = ()
     """What the gateway has told the model in the turns so far: (topic, digest of the words), the latest last."""
+    otherwise: bool = False
+    """Whether it goes as the model has read it, and not as this request says it."""
+    late: tuple[Notice, ...] = ()
+    """What this request says in the turns so far, and the model has not read there: to be told in the newest turn."""
 
 
 class Trail(msgspec.Struct, frozen=True, gc=False):

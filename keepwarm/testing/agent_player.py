@@ -133,7 +133,7 @@ class PlainSide(_HttpSide):
         """As Side.send tells."""
         began = time.perf_counter()
         first: float | None = None
-        answer = _ChatAnswer()
+        answer = ChatAnswer()
         body = to_chat(request.body, hoist=self._hoist)
         async for event in self._stream("/v1/chat/completions", body, {"content-type": "application/json"}):
             if answer.take(event) and first is None:
@@ -148,7 +148,7 @@ class GatewaySide(_HttpSide):
         """As Side.send tells."""
         began = time.perf_counter()
         first: float | None = None
-        answer = _MessagesAnswer()
+        answer = MessagesAnswer()
         async for event in self._stream(request.path, request.body, dict(request.headers)):
             if answer.take(event) and first is None:
                 first = time.perf_counter()
@@ -161,7 +161,7 @@ def _timed(request: AgentRequest, began: float, first: float | None) -> PlayedTu
     return PlayedTurn(request.number, request.kind, (first or ended) - began, ended - began)
 
 
-class _ChatAnswer:
+class ChatAnswer:
     """A chat completions stream gathered into content blocks."""
 
     def __init__(self) -> None:
@@ -197,7 +197,7 @@ class _ChatAnswer:
         return made
 
 
-class _MessagesAnswer:
+class MessagesAnswer:
     """A Messages stream gathered into content blocks."""
 
     def __init__(self) -> None:

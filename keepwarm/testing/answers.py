@@ -11,6 +11,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+PIECE: Final = 24
+"""Characters of a delta: small enough that every answer comes in several."""
 Finish = Literal["stop", "tool_calls", "length"]
 
 
@@ -25,6 +27,8 @@ class Answer(msgspec.Struct, frozen=True):
     """(function name, arguments as JSON text) for each call. The text goes out and stays in the slot as it stands
     here; llama.cpp prints it anew on the next turn, the same only if it looks like json.dumps(...,
     ensure_ascii=False) and has no 1.0."""
+    in_pieces: bool = False
+    """Whether the slot holds it in other tokens than its text is read in, as a model may generate it."""
     finish: Finish | None = None
     """The finish_reason; None = tool_calls where there are any, else stop."""
 
@@ -32,6 +36,12 @@ class Answer(msgspec.Struct, frozen=True):
     def finish_reason(self) -> Finish:
         """`finish`, or what follows from the calls."""
         return self.finish or ("tool_calls" if self.tool_calls else "stop")
+
+    def begun(self, pieces: int) -> Answer:
+        """So much of it as the first `pieces` deltas of a stream hold; a call that was begun is no part of it."""
+        count = -(-len(self.thinking) // PIECE)
+        thinking = self.thinking[: pieces * PIECE]
+        return Answer(self.text[: max(0, pieces - count) * PIECE], thinking)
 
 
 Script = Callable[[dict[str, Any]], Answer]

@@ -12,12 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from keepwarm.testing.answers import Answer
+from keepwarm.testing.answers import PIECE, Answer
 
 DONE: Final = b"data: [DONE]\n\n"
-_PIECE: Final = 24
-"""Characters of a delta: small enough that every answer comes in several."""
-
 Json = dict[str, Any]
 
 
@@ -74,6 +71,10 @@ class ChatShape:
         """The first chunk of the answer itself."""
         return self._chunk({"role": "assistant", "content": None})
 
+    def start(self, counts: Counts) -> bytes:
+        """What the answer begins with."""
+        return self.role()
+
     def deltas(self, answer: Answer, call_ids: tuple[str, ...]) -> Iterator[bytes]:
         """The chunks of thinking, text and tool calls, in that order; a call's name comes with its first piece."""
         for piece in _pieces(answer.thinking):
@@ -111,6 +112,10 @@ class ChatShape:
         whole = {"choices": [choice], **self._tail, "object": "chat.completion"}
         return msgspec.json.encode(whole | {"usage": counts.usage(), "timings": counts.timings()})
 
+    def error(self, status: int, message: str, kind: str) -> Json:
+        """An error, in a body or in the stream."""
+        return error_body(status, message, kind)
+
     def _chunk(self, delta: Json, *, finish: str | None = None, **extra: Json) -> bytes:
         choice = {"finish_reason": finish, "index": 0, "delta": delta}
         return event({"choices": [choice], **self._tail, "object": "chat.completion.chunk", **extra})
@@ -127,5 +132,5 @@ def error_body(status: int, message: str, kind: str) -> Json:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    for start in range(0, len(text), _PIECE):
-        yield text[start : start + _PIECE]
+    for start in range(0, len(text), PIECE):
+        yield text[start : start + PIECE]

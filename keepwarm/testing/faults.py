@@ -54,13 +54,15 @@ class Garble(msgspec.Struct, frozen=True):
 
 
 class Stall(msgspec.Struct, frozen=True):
-    """Nothing is said between the processed prompt and the first token; headers are out only if progress was asked
-    for."""
+    """Nothing is said for a while: between the processed prompt and the first token (headers are out only if progress
+    was asked for), or in the middle of a stream."""
 
     seconds: float = 0.0
     """How long."""
     until: asyncio.Event | None = None
     """And until this is set, which a test can wait with for what it wants to see."""
+    after: int = 0
+    """Deltas sent before."""
 
 
 Fault = Refuse | HangUp | StreamError | Garble | Stall

@@ -27,6 +27,7 @@ from aiohttp import web
 
 from keepwarm.testing.answers import Answer, MarkerScript, Script
 from keepwarm.testing.faults import FaultChooser
+from keepwarm.testing.messages_shapes import as_chat, hoisted
 from keepwarm.testing.scripted_run import Exchange, ScriptedRun
 from keepwarm.testing.slot_calls import SlotCalls, SlotLocks, engine_prompt_tokens
 
@@ -47,17 +48,23 @@ class ScriptedServer:
         script: Script,
         *,
         faults: FaultChooser | None = None,
+        messages: bool = False,
+        hoist: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
         """engine_url  the real llama.cpp, `http://HOST:PORT`
         script      chooses each answer
         faults      chooses what goes wrong; None = nothing
+        messages    whether `POST /v1/messages` is answered by the script too; else it is the engine's own
+        hoist       whether inline system messages are moved to the head, as some servers do
         port        0 = a free one, see `url`
         """
         self.engine_url = engine_url.rstrip("/")
         self.script = script
         self.faults = faults
+        self.messages = messages
+        self.hoist = hoist
         self.exchanges: list[Exchange] = []
         """Every completion that has ended, in the order of their ends."""
         self.arrived = 0
@@ -99,6 +106,8 @@ class ScriptedServer:
             app = web.Application(client_max_size=_MAX_BODY)
             app.router.add_post("/v1/chat/completions", self._complete)
             app.router.add_post("/chat/completions", self._complete)
+            if self.messages:
+                app.router.add_post("/v1/messages", self._complete)
             app.router.add_route("*", "/{path:.*}", self._pass_through)
             # handler_cancellation: a caller that hangs up cancels its handler, and with it the call to the engine.
             self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
@@ -152,8 +161,12 @@ class ScriptedServer:
             return await self._pass_through(request)
         index, self.arrived = self.arrived, self.arrived + 1
         await self._tell()
-        fault = self.faults(index, fields) if self.faults is not None else None
-        run = ScriptedRun(self, request, body, fields, fault)
+        messages = request.path == "/v1/messages"
+        chat = as_chat(fields) if messages else fields
+        chat = hoisted(chat) if self.hoist else chat
+        fault = self.faults(index, chat) if self.faults is not None else None
+        text = None if chat is fields else msgspec.json.encode(chat)
+        run = ScriptedRun(self, request, body, chat, fault, messages=messages, chat=text)
         try:
             return await run.respond()
         finally:

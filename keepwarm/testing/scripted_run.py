@@ -12,8 +12,9 @@ import msgspec
 from aiohttp import web
 
 from keepwarm.testing.answers import Answer, Script
-from keepwarm.testing.chat_shapes import ChatShape, Counts, error_body, event
+from keepwarm.testing.chat_shapes import ChatShape, Counts
 from keepwarm.testing.faults import Fault, Garble, HangUp, Refuse, Stall, StreamError
+from keepwarm.testing.messages_shapes import MessagesShape
 from keepwarm.testing.slot_calls import Prefilled, Refused, SlotCalls, SlotLocks
 
 
@@ -73,19 +74,33 @@ class ScriptedRun:
     """Carries one request through; `exchange` tells at any moment how far it got."""
 
     def __init__(
-        self, server: Surroundings, request: web.Request, body: bytes, fields: dict[str, Any], fault: Fault | None
+        self,
+        server: Surroundings,
+        request: web.Request,
+        body: bytes,
+        fields: dict[str, Any],
+        fault: Fault | None,
+        *,
+        messages: bool = False,
+        chat: bytes | None = None,
     ) -> None:
+        """fields    the request as a chat completions body
+        messages  whether `body` is a Messages body, and the answer is to be in that shape
+        chat      what the engine is to render; None = `body`
+        """
         self._server = server
         self._request = request
         self._body = body
         self._fields = fields
         self._fault = fault
+        self._chat = body if chat is None else chat
         self._stream = bool(fields.get("stream"))
-        self._shape = ChatShape(
-            completion_id="chatcmpl-" + secrets.token_hex(16),
-            model=str(fields.get("model") or "scripted"),
-            created=int(time.time()),
-        )
+        self._shape: ChatShape | MessagesShape
+        answer_id, model = "chatcmpl-" + secrets.token_hex(16), str(fields.get("model") or "scripted")
+        if messages:
+            self._shape = MessagesShape(message_id=answer_id, model=model)
+        else:
+            self._shape = ChatShape(completion_id=answer_id, model=model, created=int(time.time()))
         self._response: web.StreamResponse | None = None
         self._status = 0
         self._prompt = ""
@@ -134,17 +149,17 @@ class ScriptedRun:
         fault = self._fault
         if isinstance(fault, Refuse):
             headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-            body = msgspec.json.encode(error_body(fault.status, fault.message, fault.kind))
+            body = msgspec.json.encode(self._shape.error(fault.status, fault.message, fault.kind))
             return self._plain(fault.status, body, "application/json", headers)
         if isinstance(fault, HangUp) and fault.after < 0:
             return self._hang_up()
         calls, fields = self._server.calls, self._fields
-        self._prompt = await calls.render(self._body)
+        self._prompt = await calls.render(self._chat)
         pinned = fields.get("id_slot")
         slot = pinned if isinstance(pinned, int) and 0 <= pinned < calls.slots else None
         async with self._server.locks.hold(slot):
             self._prefilled = await calls.prefill(self._prompt, fields, self._tell_progress, slot=slot)
-            if isinstance(fault, Stall):
+            if isinstance(fault, Stall) and not fault.after:
                 await self._stall(fault)
             self._answer = answer = self._server.script(fields)
             call_ids = tuple(self._server.next_call_id() for _ in answer.tool_calls)
@@ -154,17 +169,30 @@ class ScriptedRun:
 
     async def _send_stream(self, answer: Answer, call_ids: tuple[str, ...]) -> web.StreamResponse:
         response = await self._open()
-        await response.write(self._shape.role())
-        for sent, chunk in enumerate(self._shape.deltas(answer, call_ids)):
-            match self._fault:
-                case HangUp(after=after) if after == sent:
-                    return self._hang_up()
-                case StreamError(after=after, message=message) if after == sent:
-                    await response.write(event(error_body(500, message, "server_error")))
-                    return response
-                case Garble(after=after) if after == sent:
-                    await response.write(chunk[: len(chunk) // 2] + b"\n\n")
-            await response.write(chunk)
+        prefilled = self._prefilled
+        assert prefilled is not None
+        await response.write(
+            self._shape.start(Counts(prefilled.cached, prefilled.processed, 0, prefilled.milliseconds))
+        )
+        sent = 0
+        try:
+            for sent, chunk in enumerate(self._shape.deltas(answer, call_ids)):
+                match self._fault:
+                    case HangUp(after=after) if after == sent:
+                        return self._hang_up()
+                    case StreamError(after=after, message=message) if after == sent:
+                        error = self._shape.error(500, message, "server_error")
+                        await response.write(b"data: " + msgspec.json.encode(error) + b"\n\n")
+                        return response
+                    case Garble(after=after) if after == sent:
+                        await response.write(chunk[: len(chunk) // 2] + b"\n\n")
+                    case Stall(after=after) if after == sent and after:
+                        await self._stall(self._fault)
+                await response.write(chunk)
+        except (asyncio.CancelledError, ConnectionResetError, aiohttp.ClientConnectionResetError):
+            # A server that is told to stop has in its slot what it has generated so far.
+            await asyncio.shield(self._leave_in_slot(answer.begun(sent)))
+            raise
         # The answer enters the slot before the caller learns that it is complete: its next request finds it there.
         counts = await self._leave_in_slot(answer)
         options = self._fields.get("stream_options") or {}
@@ -178,7 +206,7 @@ class ScriptedRun:
                 return self._hang_up()
             case StreamError(message=message):
                 return self._plain(
-                    500, msgspec.json.encode(error_body(500, message, "server_error")), "application/json"
+                    500, msgspec.json.encode(self._shape.error(500, message, "server_error")), "application/json"
                 )
         body = self._shape.whole(answer, call_ids, await self._leave_in_slot(answer))
         if isinstance(self._fault, Garble):
@@ -191,15 +219,19 @@ class ScriptedRun:
         calls = self._server.calls
         generated = await calls.generated_text(self._fields, self._prompt, answer)
         if generated:
-            self._fed = await calls.prefill(self._prompt + generated, {}, _ignore, slot=prefilled.slot)
+            whole: str | list[int] = self._prompt + generated
+            if answer.in_pieces:
+                whole = await calls.tokens_in_pieces(self._prompt, generated)
+            self._fed = await calls.prefill(whole, {}, _ignore, slot=prefilled.slot)
             # One more than the slot holds: the token that ends the turn is generated, but not kept.
             self._generated = self._fed.tokens - prefilled.tokens + 1
         return Counts(prefilled.cached, prefilled.processed, self._generated, prefilled.milliseconds)
 
     async def _tell_progress(self, progress: dict[str, Any]) -> None:
-        if self._stream and self._fields.get("return_progress"):
+        wanted = self._stream and self._fields.get("return_progress")
+        if wanted and (chunk := self._shape.progress(progress)):
             response = await self._open()
-            await response.write(self._shape.progress(progress))
+            await response.write(chunk)
 
     async def _open(self) -> web.StreamResponse:
         """Send the headers of the stream, once: like llama.cpp not before there is something to say."""

@@ -90,13 +90,16 @@ class SlotCalls:
 
     async def prefill(
         self,
-        prompt: str,
+        prompt: str | list[int],
         request: dict[str, Any],
         on_progress: Callable[[dict[str, Any]], Awaitable[None]],
         *,
         slot: int | None,
     ) -> Prefilled:
-        """Process `prompt` and generate nothing; `on_progress` is awaited with each prompt_progress as it comes."""
+        """Process `prompt` (a text, or its tokens) and generate nothing.
+
+        `on_progress` is awaited with each prompt_progress as it comes.
+        """
         # n_predict 0 still samples one token, which never enters the slot: cached + processed is the prompt exactly.
         call: dict[str, Any] = {"prompt": prompt, "n_predict": 0, "stream": True, "return_progress": True}
         call["response_fields"] = _FIELDS
@@ -119,6 +122,18 @@ class SlotCalls:
         raise Refused(
             502, b'{"error":{"code":502,"message":"the engine said nothing","type":"server_error"}}', "application/json"
         )
+
+    async def tokens_in_pieces(self, prompt: str, generated: str) -> list[int]:
+        """The tokens of a prompt, and behind them those of a text that was generated in pieces of a few letters."""
+        tokens = await self._tokens(prompt, add_special=True)
+        for start in range(0, len(generated), 3):
+            tokens += await self._tokens(generated[start : start + 3], add_special=False)
+        return tokens
+
+    async def _tokens(self, text: str, *, add_special: bool) -> list[int]:
+        asked = msgspec.json.encode({"content": text, "add_special": add_special, "parse_special": True})
+        told = msgspec.json.decode(await self._post("/tokenize", asked), type=dict[str, Any])
+        return [int(token) for token in told["tokens"]]
 
     async def generated_text(self, request: dict[str, Any], prompt: str, answer: Answer) -> str | None:
         """What the model would have generated for `answer` behind `prompt`, without the token that ends the turn.

@@ -61,10 +61,13 @@ class ChatBytes(msgspec.Struct, frozen=True):
         if draft.untouched and not self.model:
             return Outgoing(PATH, draft.body, draft.headers)
         spans = members(draft.body)
-        patches = _message_patches(draft, spans["messages"])
-        if draft.tools and "tools" in spans:
-            patches.append(Patch(*spans["tools"], draft.tools))
-        wanted = {} if draft.untouched else self.wanted(draft, spans)
+        patches: list[Patch] = []
+        wanted: dict[str, bytes] = {}
+        if not draft.untouched:
+            patches = _message_patches(draft, spans["messages"])
+            if draft.tools and "tools" in spans:
+                patches.append(Patch(*spans["tools"], draft.tools))
+            wanted = self.wanted(draft, spans)
         if self.model:
             wanted["model"] = _encode(self.model)
         asks = "stream_options" in wanted

@@ -84,8 +84,8 @@ def test_the_tools_when_no_rule_keeps_them(before: str, after: str, path: str, w
 
 
 def test_a_tool_that_says_something_else() -> None:
-    found = parted({"tools": [tool("A"), tool("B", description="it is Monday")]},
-                   {"tools": [tool("A"), tool("B", description="it is Tuesday")]})  # fmt: skip
+    found = parted({"tools": [tool("A"), tool("B", description="it is soft")]},
+                   {"tools": [tool("A"), tool("B", description="it is hard")]})  # fmt: skip
     assert (found.where, found.path, found.what) == ("tools", "/tools/1", "the tool B")
     assert found.before[: found.offset] == "it is "
 
@@ -95,7 +95,12 @@ def test_a_turn() -> None:
     found = parted(
         {"messages": [USER, YES, ON]}, {"messages": [USER, YES, {"role": "user", "content": "go back"}, later, ON]}
     )
-    assert (found.where, found.path, found.what, found.kind) == ("turn", "/messages/2", "messages[2] (user)", "changed")
+    assert (found.where, found.path, found.what, found.kind) == (
+        "turn",
+        "/messages/2/content",
+        "messages[2] (user)",
+        "content",
+    )
     assert found.before[: found.offset].endswith("go ")
 
 
@@ -109,8 +114,8 @@ def test_a_turn_behind_messages_that_say_nothing_is_told_by_the_clients_own_coun
 def test_the_very_beginning_of_the_system_prompt_hides_no_break() -> None:
     """It tells the kinds of calls apart, so one that begins otherwise is another conversation to the journal."""
     more = {"messages": [USER, YES, ON], "tools": [tool("A")]}
-    found = parted({"system": "10:00 " + LONG, **more}, {"system": "10:01 " + LONG, **more})
-    assert (found.where, found.path, found.offset) == ("system", "/system", 4)
+    found = parted({"system": "ab c " + LONG, **more}, {"system": "ab d " + LONG, **more})
+    assert (found.where, found.path, found.offset) == ("system", "/system", 3)
 
 
 @pytest.mark.parametrize(

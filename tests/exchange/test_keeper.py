@@ -62,7 +62,8 @@ def test_who_only_observes_rewrites_nothing_and_what_must_be_translated_is_trans
     on = keeper(kind, manner=Manner(observe=True))
     terms = on.terms("anthropic")
     assert terms.manner.observe == on.same_protocol("anthropic") == (kind == "anthropic")
-    assert (terms.rules == RuleBook()) == (kind != "anthropic")
+    assert terms.rules == RuleBook()
+    assert (terms.lifting == RuleBook()) == (kind != "anthropic")
     assert on.kind == terms.dialect.name == kind
 
 

@@ -124,7 +124,7 @@ def test_a_client_that_edits_its_history_is_named() -> None:
     assert verdict(record) == ("partial", "client", ("HIS005",))
     assert record.verdict is not None
     assert record.verdict.place is not None
-    assert record.verdict.place.path == "/messages/2"
+    assert record.verdict.place.path == "/messages/2/content"
 
 
 def test_a_header_that_no_rule_lifts_is_named_on_every_request() -> None:

@@ -39,7 +39,7 @@ class Teller:
         front = FRONTS["anthropic"]
         turns = TurnMaker(self.journal, rule_book(), self._dialect, front, group, raws).run()
         self.journal.stand(group, turns.lineage, turns.fresh, HEAD)
-        trail = turns.trail if self._takes_over else Trail()
+        trail = turns.trail if self._takes_over else Trail(turns.trail.wires)
         self.journal.sent(turns.lineage, Sent("record", turns.keys, HEAD, Options("m"), trail=trail))
         return turns
 
@@ -65,7 +65,19 @@ def seen(turns: Turns) -> tuple[Any, ...]:
     Whether a turn is fresh is not: on the byte path a turn that reads the same may have stood in two shapes, and what
     is taken over is the one of the request before, where a look-up finds the latest.
     """
-    steps = [(step.end, step.role, step.turn, step.said, step.size, step.loads) for step in turns.trail.steps]
+    steps = [
+        (
+            step.end,
+            step.role,
+            step.turn.key,
+            step.turn.chunk or step.turn.raw,
+            step.said,
+            step.size,
+            step.told,
+            step.loads,
+        )
+        for step in turns.trail.steps
+    ]
     return turns.keys, turns.lineage.id, turns.trail.wires, steps
 
 

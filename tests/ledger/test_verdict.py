@@ -33,7 +33,8 @@ def judge(
     usage: Usage, before: Predecessor | None, difference: Difference, causes: tuple[str, ...] = (), *, moved: str = ""
 ) -> Verdict:
     """The verdict where the two requests differ in one place at the most."""
-    suspects = () if difference.where == "none" else (Suspect(difference, causes),)
+    share = before.share if before is not None else 0.0
+    suspects = () if difference.where == "none" else (Suspect(replace(difference, share=share), causes),)
     return judge_suspects(usage, before, suspects, Scene(moved))
 
 
@@ -88,7 +89,7 @@ def test_the_slot_was_used_by_another() -> None:
 def test_the_answer_before_reads_another_way_than_it_was_generated() -> None:
     verdict = judge(usage(10_010), BEFORE, NONE)
     assert gist(verdict) == ("partial", "server", "counted", 190)
-    assert verdict.causes == ()
+    assert verdict.causes == ("HIS008",)
     assert "the answer before it was not" in verdict.sentence
 
 
@@ -161,7 +162,7 @@ def test_a_server_that_reports_nothing_gets_no_verdict() -> None:
 def test_a_change_is_named_even_where_nothing_is_reported() -> None:
     verdict = judge(usage(None), PARTED, HEADER, ("VOL001",))
     assert gist(verdict) == ("unknown", "client", "unknown", 0)
-    assert verdict.causes == ("VOL001",)
+    assert verdict.causes == ("VOL001", "SRV006")
     assert "system[0], 32 characters in (VOL001)" in verdict.sentence
 
 

@@ -5,6 +5,7 @@ A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced 
     request            a whole request body, run through the stabiliser with this one rule in force
     request anthropic  the same towards one dialect (llamacpp, chat, anthropic); llamacpp where none is named
     answer             what the server generated for the request before: {"text":, "thinking":, "calls": [...]}
+    interrupted        what it had generated when the client hung up
     findings           the edits of the latest request, a line each: "CODE pointer: note"; empty for none
     metadata           what was lifted out of the prompt, a line each: "name=value"
     causes             the codes that explain where the latest request parts from the one before; empty for none
@@ -12,7 +13,8 @@ A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced 
                        a Messages server the whole body, byte for byte
     seats N            conversations that come to a server with N slots, a line each:
                        "kind lineage session -> slot: reason", or "lineage leaves"
-    verdicts           what a server reported, a line each: "had N, now N with N cached -> outcome blame CODES"
+    verdicts           what a server reported, a line each: "had N, now N with N cached -> outcome blame CODES";
+                       "had N+M" where an answer of M tokens stood behind the prompt
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ SPECS = Path(__file__).parent / "specs"
 _FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXPECTING = ("findings", "metadata", "causes", "sent", "seats", "verdicts")
 _GUEST = re.compile(r"(?P<kind>\w+) (?P<lineage>\w+) (?P<session>\w+) -> (?P<slot>\d+): (?P<reason>.+)")
-_REPORT = re.compile(r"had (?P<had>\d+), now (?P<now>\d+) with (?P<cached>\d+) cached -> (?P<verdict>.+)")
+_REPORT = re.compile(
+    r"had (?P<had>\d+)(?:\+(?P<answer>\d+))?, now (?P<now>\d+) with (?P<cached>\d+) cached -> (?P<verdict>.+)"
+)
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -90,6 +94,7 @@ class Player:
         steps = {
             "request": self._request,
             "answer": self._answer,
+            "interrupted": self._interrupted,
             "findings": self._findings,
             "metadata": self._metadata,
             "causes": self._causes,
@@ -113,7 +118,9 @@ class Player:
         group = self._journal.group(stable.group)
         head = self._journal.stand(group, stable.lineage, stable.standing, stable.head)
         self._count += 1
-        self._journal.sent(stable.lineage, Sent(str(self._count), stable.keys, head, stable.options, stable.size))
+        self._journal.sent(
+            stable.lineage, Sent(str(self._count), stable.keys, head, stable.options, stable.size, trail=stable.trail)
+        )
         self._stable = stable
 
     def _answer(self, step: Step) -> None:
@@ -121,6 +128,11 @@ class Player:
         calls = tuple(Call(**call) for call in said.get("calls", ()))
         answer = Answer(said.get("text", ""), said.get("thinking", ""), said.get("signature", ""), calls, "end")
         self._journal.answers.remember(self._latest.group, answer)
+
+    def _interrupted(self, step: Step) -> None:
+        said = msgspec.json.decode(step.text)
+        keys = self._latest.keys
+        self._journal.answers.remember_cut(self._latest.group, Answer(**said), keys[-1] if keys else b"")
 
     def _findings(self, step: Step) -> None:
         notes = [f"{note.code} {note.path}: {note.note}" for note in self._latest.notes if not note.standing]
@@ -166,5 +178,5 @@ def _verdicts(step: Step) -> None:
         report = _REPORT.fullmatch(line)
         assert report is not None, f"a line that cannot be read: {line}"
         usage = Usage(int(report["now"]), int(report["cached"]), 1)
-        verdict = judge(usage, Predecessor(int(report["had"]), 0, 1.0, False))
+        verdict = judge(usage, Predecessor(int(report["had"]), int(report["answer"] or 0), 1.0, True))
         _expect(" ".join((verdict.outcome, verdict.blame, *verdict.causes)), report["verdict"])

@@ -83,8 +83,10 @@ answers = st.builds(
 class Recalled:
     """A memory that holds one answer."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, cut: Answer | None = None) -> None:
         self._answer = answer
+        self._cut = cut
+        self.calls = tuple(call.id for call in answer.calls)
 
     def by_call(self, call_id: str) -> Answer | None:
         """The answer when it holds this call."""
@@ -93,6 +95,10 @@ class Recalled:
     def by_text(self, text: str) -> Answer | None:
         """The answer when these are its words."""
         return self._answer if not self._answer.calls and self._answer.text.strip() == text.strip() != "" else None
+
+    def cut(self) -> Answer | None:
+        """The answer that broke off."""
+        return self._cut
 
 
 memories = answers.map(Recalled)

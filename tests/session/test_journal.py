@@ -28,8 +28,8 @@ def tell(journal: Journal, words: str, key: GroupKey = KEY, *, size: int = 100, 
     """A request whose turns are single letters is answered; each turn's text has `size` bytes."""
     keys = chained(words)
     group = journal.group(key)
-    lineage = journal.lineage(group, keys)
-    turns = [Standing(one, b"", letter.encode() * size) for one, letter in zip(keys, words, strict=True)]
+    lineage = journal.lineage(group, keys[0] if keys else b"", b"", (), goes_on=len(keys) > 1)
+    turns = [Standing(one, b"", letter.encode() * size, loose=one) for one, letter in zip(keys, words, strict=True)]
     journal.stand(group, lineage, turns, head)
     journal.sent(lineage, Sent(words, keys, head, Options("m")))
     return lineage

@@ -1,0 +1,133 @@
+"""Whether a scenario that was played went as it must: each function gives the faults in words, none when all is well.
+
+With the rules on: at most LIMIT times the ideal is prefilled, what was mended is listed and what cannot be is named.
+Observing: every cause is named with its place. In both: nothing is found where nothing is, the cached count is the
+server's own, and no word of the newest turn is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from keepwarm.ledger.records import Record
+from keepwarm.ledger.verdict import SLACK
+from keepwarm.testing.scenarios.played import Played, Step
+from keepwarm.testing.scenarios.table import INJECTIONS
+from keepwarm.testing.scenarios.truth import Cause
+
+LIMIT: Final = 1.02
+"""How much more than the ideal may be prefilled."""
+
+
+def faults(played: Played) -> list[str]:
+    """Everything that is wrong with a scenario that was played."""
+    found = list(played.faults)
+    for step in played.steps:
+        row = [*_counts(step), *(_mended(step) if played.setting.mends else _observed(step, _lost(played, step)))]
+        injections = [INJECTIONS[name] for name in played.scenario.injections]
+        row += _invented(step, {code for one in injections for code in (one.code, *one.also)})
+        found += [f"request {step.request.number}: {fault}" for fault in row]
+    if played.setting.mends:
+        found += _cost(played)
+    return found
+
+
+def points_at(found: str, truth: str) -> bool:
+    """Whether a JSON pointer names a place, or what encloses it within its message, tool or block."""
+    if found == truth or (truth.startswith(f"{found}/") and found.count("/") >= 2):
+        return True
+    # The order of all tools, the system prompt as one string, or something inside of what was meant.
+    return (found in ("/tools", "/system") and truth.startswith(found)) or found.startswith(f"{truth}/")
+
+
+def _cost(played: Played) -> Iterator[str]:
+    if played.engine_tokens > LIMIT * played.ideal:
+        rows = [
+            f"{step.request.number}: {step.exchange.prefilled_tokens} for {step.ideal}"
+            for step in played.steps
+            if step.exchange.prefilled_tokens > LIMIT * step.ideal + 2
+        ]
+        share = played.engine_tokens / played.ideal
+        yield f"cost {played.engine_tokens} tokens, {share:.2f} times the ideal; by request {', '.join(rows) or 'none'}"
+
+
+def _counts(step: Step) -> Iterator[str]:
+    usage, exchange = step.record.usage, step.exchange
+    if exchange.cancelled:
+        return
+    if (usage.prompt_tokens, usage.cached_tokens) != (exchange.prompt_tokens, exchange.cached_tokens):
+        told, true = (
+            f"{usage.cached_tokens}/{usage.prompt_tokens}",
+            f"{exchange.cached_tokens}/{exchange.prompt_tokens}",
+        )
+        yield f"the record tells {told} cached, the server said {true}"
+
+
+def _mended(step: Step) -> Iterator[str]:
+    for cause in step.request.truth.causes:
+        if not cause.fixable:
+            yield from _named(step, cause)
+        elif not (_is_listed(step.record, cause) or not cause.path or not list(_named(step, cause))):
+            yield f"{cause.code} at {cause.path} is not listed: {_edits(step.record)}"
+
+
+def _lost(played: Played, step: Step) -> int:
+    """Tokens processed again that the server had after the request before."""
+    before = step.request.truth.before
+    if before is None:
+        return step.exchange.prefilled_tokens
+    held = played.steps[before].exchange.held_tokens
+    return min(held, step.exchange.prompt_tokens) - step.exchange.cached_tokens
+
+
+def _observed(step: Step, lost: int) -> Iterator[str]:
+    if lost <= SLACK:  # so little is lost with any request
+        return
+    for cause in step.request.truth.causes:
+        yield from _named(step, cause)
+    first = next(iter(step.request.truth.causes), None)
+    verdict = step.record.verdict
+    if first is not None and verdict is not None and verdict.place is not None:
+        paths = [cause.path for cause in step.request.truth.causes]
+        if first.path and not any(points_at(verdict.place.path, path) for path in paths):
+            yield f"the place is {verdict.place.path}, the truth {' or '.join(paths)}"
+
+
+def _named(step: Step, cause: Cause) -> Iterator[str]:
+    """Faults of a verdict that must name `cause`."""
+    verdict = step.record.verdict
+    if verdict is None:
+        yield f"{cause.code} at {cause.path}: no verdict"
+    elif cause.code not in verdict.causes:
+        said = f"{verdict.outcome} {verdict.blame} {','.join(verdict.causes)} ({verdict.sentence})"
+        yield f"{cause.code} at {cause.path} is not named: {said}"
+    elif cause.path and verdict.place is None:
+        yield f"{cause.code} has no place, it is {cause.path}"
+
+
+def _invented(step: Step, injected: set[str]) -> Iterator[str]:
+    """What is found where nothing is, or mended that is whole.
+
+    injected  the codes of the whole scenario: what they have changed for good is mended in each request
+    """
+    verdict, causes = step.record.verdict, step.request.truth.causes
+    if verdict is None:
+        if not step.exchange.cancelled:
+            yield "no verdict"
+        return
+    true = {cause.code for cause in causes}
+    false = [code for code in verdict.causes if code not in true]
+    if false or (verdict.blame != "nobody" and not causes):
+        yield f"finds {verdict.blame} {','.join(verdict.causes)}, the truth is {sorted(true)} ({verdict.sentence})"
+    if whole := [note.code for note in step.record.edits if note.code not in injected]:
+        yield f"mends what is whole: {whole}"
+
+
+def _is_listed(record: Record, cause: Cause) -> bool:
+    return any(note.code == cause.code and (note.standing or points_at(note.path, cause.path)) for note in record.edits)
+
+
+def _edits(record: Record) -> str:
+    row = [f"{note.code} {note.path}{' (standing)' if note.standing else ''}" for note in record.edits]
+    return ", ".join(row) or "nothing is"
