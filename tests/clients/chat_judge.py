@@ -6,13 +6,15 @@ The yardsticks come from the two ends, the agent's own requests and the engine, 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 from keepwarm.testing.accounts import Account, account, conversation_names
 from keepwarm.testing.answers import Answer, content_text
 from keepwarm.testing.scripted import ScriptedServer
-from tests.clients.judge import LIMIT, Tokens, put_back
+from tests.clients.judge import LIMIT, Tokens
 from tests.clients.stage import Played
 
 Json = dict[str, Any]
@@ -75,7 +77,8 @@ def assert_lineages(played: Played) -> None:
 
 async def assert_nothing_lost(played: Played, server: ScriptedServer) -> None:
     """Each prompt holds every word of its request's newest turn; the last of each conversation holds all that the
-    agent said in it, each line of its system prompt, and is about as long as the agent's own request."""
+    agent said in it, each line of its system prompt, and is about as long as the agent's own request with what it took
+    back: that stands."""
     steps = {talk.name: talk.steps for talk in books_of(played).conversations}
     async with Tokens(server) as tokens:
         for name, bodies in bodies_by_name(played).items():
@@ -85,21 +88,24 @@ async def assert_nothing_lost(played: Played, server: ScriptedServer) -> None:
             body, last = bodies[-1], row[-1]
             assert missing(body["messages"], last.prompt) == []
             assert lines_missing(system_text(body), last.prompt) == []
-            plain = as_generated(body, [exchange.answer for exchange in row], keep=played.cell.keep)
-            wanted = await tokens.of_chat(plain)
-            assert wanted / LIMIT <= last.prompt_tokens <= LIMIT * wanted
+            wanted = await tokens.of_chat(as_generated(body, played) if played.cell.keep else body)
+            taken_back = "\n".join(text for old, new in pairwise(bodies) for _, text in gone(old, new))
+            most = wanted + (await tokens.count(taken_back) if played.cell.keep else 0)
+            assert wanted / LIMIT <= last.prompt_tokens <= LIMIT * most
 
 
-def as_generated(body: Json, answers: Sequence[Answer | None], *, keep: bool) -> Json:
+def as_generated(body: Json, played: Played) -> Json:
     """An agent's request as the model should read it: all thinking kept, arguments as they were generated."""
-    if not keep:
-        return body
-    messages = [{**message} for message in body["messages"]]
-    for message in messages:
-        if "tool_calls" in message:
-            message["tool_calls"] = [{**call, "function": {**call["function"]}} for call in message["tool_calls"]]
-    put_back(messages, answers)
+    calls = [call for exchange in played.exchanges if exchange.answer for call in exchange.answer.tool_calls]
+    generated = {(name, _loosely(arguments)): arguments for name, arguments in calls}
+    messages = json.loads(json.dumps(body["messages"]))
+    for function in (call["function"] for message in messages for call in message.get("tool_calls", ())):
+        function["arguments"] = generated[function["name"], _loosely(function["arguments"])]
     return {**body, "messages": messages, "chat_template_kwargs": {"preserve_thinking": True}}
+
+
+def _loosely(arguments: str) -> str:
+    return json.dumps(json.loads(arguments), sort_keys=True)
 
 
 def newest_turn(body: Json) -> list[Json]:
@@ -147,7 +153,7 @@ def rewritten(played: Played) -> list[set[tuple[str, str]]]:
         old, seen = before.get(name, (None, 0))
         edits = set(_calls(body, answers.get(name, []), seen))
         if old is not None:
-            edits |= set(_moved(old, body))
+            edits |= {("HIS001", pointer) for pointer, _ in gone(old, body)}
             if system_text(old) != system_text(body):
                 edits.add(("VOL004", "/messages/0/content"))
         found.append(edits)
@@ -168,13 +174,11 @@ def _calls(body: Json, answers: Sequence[Answer | None], seen: int) -> Iterator[
                 yield "HIS003", f"/messages/{place}/tool_calls/{number}/function/arguments"
 
 
-def _moved(old: Json, new: Json) -> Iterator[tuple[str, str]]:
-    """The texts of old messages that are gone or have other words."""
+def gone(old: Json, new: Json) -> Iterator[tuple[str, str]]:
+    """The texts of old messages that are gone or have other words, each behind its JSON pointer."""
     for place, (was, now) in enumerate(zip(old["messages"], new["messages"], strict=False)):
         words = [text for _, text in texts(now)]
-        for pointer, text in texts(was):
-            if text not in words:
-                yield "HIS001", f"/messages/{place}{pointer}"
+        yield from ((f"/messages/{place}{pointer}", text) for pointer, text in texts(was) if text not in words)
 
 
 def assert_named(played: Played) -> set[str]:
