@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from keepwarm.testing.answers import Answer, MarkerScript
-from keepwarm.testing.chat_agent import AgentRun, Hands
+from keepwarm.testing.chat_agent import AgentRun, Hands, ToolCall
 
 SUGGESTION = "check the valve once more"
 """The answer to what no script covers: a title, a look for memories, a guess at what the user says next."""
@@ -84,7 +84,8 @@ def chat_session(workdir: Path, hands: Hands, name: str = "alpha") -> ChatSessio
     step_seven = f"Step 07: open valve 7, wait, read the {name} gauge."
     mended = f'Step 07: open valve 7 twice, "slowly", read the {name} gauge — then close it.'
     plan = "".join(f"Step {n:02}: open valve {n}, wait, read the {name} gauge.  \n\t \n" for n in range(1, 60))
-    notes, path = str(workdir / "notes.txt"), str(workdir / "plan.txt")
+    edit = hands.edit(str(workdir / "plan.txt"), step_seven, mended)
+    length = hands.shell(f"cd {workdir} && wc -c notes.txt")
     return ChatSession(
         name=name,
         turns=(
@@ -94,38 +95,11 @@ def chat_session(workdir: Path, hands: Hands, name: str = "alpha") -> ChatSessio
             f"How long are the {name} notes now? SCRIPT {name}four",
         ),
         scripts={
-            f"{name}one": (
-                Answer(
-                    thinking=f"The user wants the {name} plan.\n\nFirst see what is there.",
-                    text="I will look at the folder first.",
-                    tool_calls=(hands.shell(f"cd {workdir} && ls -a"),),
-                ),
-                Answer(text="Now I write the plan.  \nThen I read it.", tool_calls=(hands.write(path, plan),)),
-                Answer(
-                    thinking="Read both at once, they do not depend on each other.",
-                    tool_calls=(hands.read(notes), hands.read(path), hands.shell(f"cd {workdir} && wc -l plan.txt")),
-                ),
-                Answer(
-                    thinking="Step 07 is wrong: the notes say twice.",
-                    text="One step differs from the notes.",
-                    tool_calls=(hands.edit(path, step_seven, mended),),
-                ),
-                Answer(thinking="All there.", text=f"The {name} plan is written and agrees with the notes.\n\nNext?"),
-            ),
-            f"{name}two": (
-                Answer(
-                    thinking="Check the edit on the disk.",
-                    tool_calls=(hands.shell(f"cd {workdir} && grep -n 'then close' plan.txt"), hands.read(notes)),
-                ),
-                Answer(
-                    text="The plan is right; now the notes.",
-                    tool_calls=(hands.edit(notes, "valve: seven", "valve: seven, done"),),
-                ),
-                Answer(thinking="Yes.", text=f"Checked: the {name} notes say that valve seven is done."),
-            ),
+            f"{name}one": _writing(workdir, hands, name, plan, edit),
+            f"{name}two": _checking(workdir, hands, name),
             f"{name}three": (Answer(thinking="Nothing is left.", text=f"All of {name} is done."),),
             f"{name}four": (
-                Answer(thinking="They want the length.", tool_calls=(hands.shell(f"cd {workdir} && wc -c notes.txt"),)),
+                Answer(thinking="They want the length.", tool_calls=(length,)),
                 Answer(text=f"The {name} notes are short."),
             ),
         },
@@ -134,6 +108,42 @@ def chat_session(workdir: Path, hands: Hands, name: str = "alpha") -> ChatSessio
             "AGENTS.md": f"House rules for {name}: metric units.\n",
         },
         files={"notes.txt": f"pump house {name}\nvalve: seven, done\n", "plan.txt": plan.replace(step_seven, mended)},
+    )
+
+
+def _writing(workdir: Path, hands: Hands, name: str, plan: str, edit: ToolCall) -> tuple[Answer, ...]:
+    notes, path = str(workdir / "notes.txt"), str(workdir / "plan.txt")
+    counting = hands.shell(f"cd {workdir} && wc -l plan.txt")
+    return (
+        Answer(
+            thinking=f"The user wants the {name} plan.\n\nFirst see what is there.",
+            text="I will look at the folder first.",
+            tool_calls=(hands.shell(f"cd {workdir} && ls -a"),),
+        ),
+        Answer(text="Now I write the plan.  \nThen I read it.", tool_calls=(hands.write(path, plan),)),
+        Answer(
+            thinking="Read both at once, they do not depend on each other.",
+            tool_calls=(hands.read(notes), hands.read(path), counting),
+        ),
+        Answer(
+            thinking="Step 07 is wrong: the notes say twice.",
+            text="One step differs from the notes.",
+            tool_calls=(edit,),
+        ),
+        Answer(thinking="All there.", text=f"The {name} plan is written and agrees with the notes.\n\nNext?"),
+    )
+
+
+def _checking(workdir: Path, hands: Hands, name: str) -> tuple[Answer, ...]:
+    notes = str(workdir / "notes.txt")
+    seeing = hands.shell(f"cd {workdir} && grep -n 'then close' plan.txt")
+    return (
+        Answer(thinking="Check the edit on the disk.", tool_calls=(seeing, hands.read(notes))),
+        Answer(
+            text="The plan is right; now the notes.",
+            tool_calls=(hands.edit(notes, "valve: seven", "valve: seven, done"),),
+        ),
+        Answer(thinking="Yes.", text=f"Checked: the {name} notes say that valve seven is done."),
     )
 
 
