@@ -17,6 +17,7 @@ from keepwarm.core.events import (
     Failed,
     Finished,
     Progress,
+    Started,
     TextDelta,
     ThinkingDelta,
     ToolDelta,
@@ -110,6 +111,8 @@ class AnswerCollector:
             case ToolDelta(slot, arguments):
                 if (place := self._slots.get(slot)) is not None:
                     self._arguments[place].append(arguments)
+            case Started(usage=usage):
+                self.usage = usage.over(self.usage)
             case Progress(total, cached):
                 self.usage = Usage(prompt_tokens=total, cached_tokens=cached).over(self.usage)
             case Finished(reason, _, usage):

@@ -27,7 +27,7 @@ _CLOCK: Final = re.compile(
     """,
     re.VERBOSE,
 )
-_DIGIT: Final = re.compile(r"\S*\d\S*")
+_DIGIT: Final = re.compile(r"\S*\d\S*|\b[a-z_]+=[0-9a-f]+;")
 _WORD: Final = re.compile(rf"\b(?:{_MONTH}|{_DAY}|[AaPp]\.?[Mm])(?=\W|$)")
 MASK: Final = "\x00"
 

@@ -31,7 +31,10 @@ class Difference(msgspec.Struct, frozen=True):
     kind: str = ""
     """"changed", "added", "removed", "reordered"; of a turn "cut" or a `sketch.ChangeKind`."""
     share: float = 0.0
-    """How much of the older prompt stands before it, from bytes: 0 for its beginning."""
+    """How much of the older prompt stands before it at the least, from bytes: 0 for its beginning."""
+    most: float = 0.0
+    """And at the most: whether the tools stand before the system prompt is the template's affair, and where in a turn
+    it lies is not told from bytes."""
 
 
 def common_prefix(before: Sequence[object], after: Sequence[object]) -> int:

@@ -52,6 +52,8 @@ class Started(msgspec.Struct, frozen=True, gc=False):
 
     id: str = ""
     model: str = ""
+    usage: Usage = Usage()
+    """What it says of the prompt at once."""
 
 
 class Progress(msgspec.Struct, frozen=True, gc=False):

@@ -15,7 +15,9 @@ from keepwarm.core.prompt import Block, Text, ToolResult
 
 OPEN: Final = "<system-reminder>"
 CLOSE: Final = "</system-reminder>"
-_EACH: Final = re.compile(r"<system-reminder>.*?</system-reminder>", re.DOTALL)
+# And the countdown of tokens, which comes and goes like one.
+_EACH: Final = re.compile(r"<system-reminder>.*?</system-reminder>|<total_tokens>.*?</total_tokens>", re.DOTALL)
+_WORDS: Final = (OPEN, "<total_tokens>")
 
 
 def is_reminder(text: str) -> bool:
@@ -31,12 +33,16 @@ def wrap(text: str) -> str:
 
 def inside(text: str) -> tuple[str, ...]:
     """The reminders in a text, tags and all."""
-    return tuple(_EACH.findall(text)) if OPEN in text else ()
+    return tuple(_EACH.findall(text)) if _has(text) else ()
 
 
 def without(text: str) -> str:
     """`text` less the reminders in it."""
-    return _EACH.sub("", text) if OPEN in text else text
+    return _EACH.sub("", text) if _has(text) else text
+
+
+def _has(text: str) -> bool:
+    return any(word in text for word in _WORDS)
 
 
 def behind(blocks: tuple[Block, ...], *notes: Block) -> tuple[Block, ...]:

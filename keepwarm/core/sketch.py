@@ -179,10 +179,12 @@ def _loosely_there(kind: MarkKind, old: Sequence[Mark], new: Sequence[Mark]) -> 
 
 
 def _gone(kind: ChangeKind, mark: Mark, new: Sequence[Mark]) -> Change:
-    """A block that is no longer there: its place is what stands there now, or the end of what there is."""
-    at = next((one for one in new if (one.message, one.place) >= (mark.message, mark.place)), None)
-    there = at or (new[-1] if new else mark)
-    return Change(kind, there.message, there.place, there.path, gone=mark.strict, old=(mark.message, mark.place))
+    """A block that is no longer there: its place is where it stood; where its message is gone too, that of the next."""
+    there = [one for one in new if one.message == mark.message]
+    path = mark.path if there else ""
+    if path.startswith("/content/") and any(one.path == "/content" for one in there):
+        path = "/content"
+    return Change(kind, mark.message, mark.place, path, gone=mark.strict, old=(mark.message, mark.place))
 
 
 def _keyed(kind: MarkKind, old: Sequence[Mark], new: Sequence[Mark]) -> list[Change]:
@@ -203,9 +205,11 @@ def _keyed(kind: MarkKind, old: Sequence[Mark], new: Sequence[Mark]) -> list[Cha
 def _row(old: Sequence[Mark], new: Sequence[Mark]) -> list[Change]:
     """Texts and whatever else stands in a row, without those that say nothing."""
     was, now = ([mark for mark in marks if mark.kind in ("text", "other")] for marks in (old, new))
-    if len(was) != len(now):
-        was, now = ([mark for mark in marks if mark.loose] for marks in (was, now))
     found = []
+    if len(was) != len(now):
+        found = [_changed("space", None, mark) for mark in now if not mark.loose]
+        found += [_gone("space", mark, new) for mark in was if not mark.loose]
+        was, now = ([mark for mark in marks if mark.loose] for marks in (was, now))
     for one, other in zip(was, now, strict=False):
         if one.strict != other.strict:
             found.append(_changed("space" if one.loose == other.loose else "content", one, other))

@@ -40,16 +40,21 @@ def differences(before: Sent | None, now: Now) -> tuple[Difference, ...]:
     """Every place where the two part; none when the older one is a prefix of the newer."""
     if before is None:
         return ()
-    found = [*_options(before.options, now.options)]
-    if before.head.key != now.head.key:
-        size = max(1, before.size)
-        old, new = before.head, now.head
-        found += _system(old.head.system, new.head.system, size)
-        found += _tools(old.shown, new.shown, _length(old.head.system), size)
+    found = list(head_differences(before, now, max(1, before.size)))
     for difference in _turns(before, now):
         if len(found) >= MOST:
             break
         found.append(difference)
+    return tuple(found)
+
+
+def head_differences(before: Sent, now: Now, size: int) -> tuple[Difference, ...]:
+    """Where two requests part before their first turn; `size` is what the shares are of."""
+    found = [*_options(before.options, now.options)]
+    if before.head.key != now.head.key:
+        old, new = before.head, now.head
+        found += _system(old, new, size)
+        found += _tools(old, new, size)
     return tuple(found)
 
 
@@ -76,46 +81,58 @@ def _options(before: Options, after: Options) -> Iterator[Difference]:
             yield Difference("options", path, path[1:], was, now, common_prefix(was, now), "changed")
 
 
-def _system(before: tuple[SystemBlock, ...], after: tuple[SystemBlock, ...], size: int) -> Iterator[Difference]:
+def _system(before: HeadState, after: HeadState, size: int) -> Iterator[Difference]:
+    blocks = before.head.system, after.head.system
+    tools = sum(map(_tool_length, before.shown))
     passed = 0
-    for old, new in zip(before, after, strict=False):
+
+    def at(offset: int = 0) -> tuple[float, float]:
+        return (passed + offset) / size, (passed + offset + tools) / size
+
+    for old, new in zip(*blocks, strict=False):
         if old.text != new.text:
             what = f"system[{new.index}]" if new.index >= 0 else "system"
             for offset in hunks(old.text, new.text):
-                share = (passed + offset) / size
-                yield Difference("system", new.path, what, old.text, new.text, offset, "changed", share)
+                yield Difference("system", new.path, what, old.text, new.text, offset, "changed", *at(offset))
         passed += len(old.text)
-    if len(before) != len(after):
-        kind = "added" if len(after) > len(before) else "removed"
-        at = min(len(before), len(after))
-        was, now = (blocks[at].text if at < len(blocks) else "" for blocks in (before, after))
-        path = (after[at].pointer if at < len(after) else "") or f"/system/{at}"
-        yield Difference("system", path, f"system[{at}] ({kind})", was, now, 0, kind, passed / size)
+    if len(blocks[0]) != len(blocks[1]):
+        kind = "added" if len(blocks[1]) > len(blocks[0]) else "removed"
+        place = min(map(len, blocks))
+        was, now = (row[place].text if place < len(row) else "" for row in blocks)
+        path = (blocks[1][place].pointer if place < len(blocks[1]) else "") or f"/system/{place}"
+        yield Difference("system", path, f"system[{place}] ({kind})", was, now, 0, kind, *at())
 
 
-def _tools(before: tuple[Tool, ...], after: tuple[Tool, ...], passed: int, size: int) -> Iterator[Difference]:
-    names = [[tool.name for tool in tools] for tools in (before, after)]
-    same = common_prefix(*names)
-    share = (passed + sum(map(_tool_length, before[:same]))) / size
+def _tools(before: HeadState, after: HeadState, size: int) -> Iterator[Difference]:
+    system = _length(before.head.system)
+    old, new = before.shown, after.shown
+    names = [[tool.name for tool in tools] for tools in (old, new)]
+
+    def at(place: int, offset: int = 0) -> tuple[float, float]:
+        passed = sum(map(_tool_length, old[:place])) + offset
+        return passed / size, (passed + system) / size
+
     if names[0] != names[1]:
-        old, new = (set(row) for row in names)
-        if old == new:
+        were, are = (set(row) for row in names)
+        share = at(common_prefix(*names))
+        if were == are:
             was, now = (", ".join(row) for row in names)
-            yield Difference("tools", "/tools", "the order of the tools", was, now, 0, "reordered", share)
+            yield Difference("tools", "/tools", "the order of the tools", was, now, 0, "reordered", *share)
         else:
-            kind = "added" if new - old else "removed"
-            changed = ", ".join(sorted((new - old) or (old - new)))
-            at = next((t.index for t in after if t.name in new - old), len(after))
-            yield Difference("tools", f"/tools/{at}", f"the tools ({changed} {kind})", "", "", 0, kind, share)
-    known = {tool.name: (tool, place) for place, tool in enumerate(before)}
-    for tool in after:
-        old_tool, place = known.get(tool.name, (tool, 0))
-        if (old_tool.description, old_tool.schema) != (tool.description, tool.schema):
-            was, now = (f"{t.description}\n{t.schema.decode('utf-8', 'replace')}" for t in (old_tool, tool))
-            offset = common_prefix(was, now)
-            share = (passed + sum(map(_tool_length, before[:place])) + offset) / size
-            kind = "keys" if digest.of_tool(old_tool) == digest.of_tool(tool) else "changed"
-            yield Difference("tools", f"/tools/{tool.index}", f"the tool {tool.name}", was, now, offset, kind, share)
+            kind = "added" if are - were else "removed"
+            changed = ", ".join(sorted((are - were) or (were - are)))
+            index = next((tool.index for tool in new if tool.name in are - were), len(new))
+            yield Difference("tools", f"/tools/{index}", f"the tools ({changed} {kind})", "", "", 0, kind, *share)
+    known = {tool.name: place for place, tool in enumerate(old)}
+    for tool in new:
+        place = known.get(tool.name, -1)
+        if place < 0 or (old[place].description, old[place].schema) == (tool.description, tool.schema):
+            continue
+        was, now = (f"{one.description}\n{one.schema.decode('utf-8', 'replace')}" for one in (old[place], tool))
+        offset = common_prefix(was, now)
+        kind = "keys" if digest.of_tool(old[place]) == digest.of_tool(tool) else "changed"
+        share = at(place, offset)
+        yield Difference("tools", f"/tools/{tool.index}", f"the tool {tool.name}", was, now, offset, kind, *share)
 
 
 def _turns(before: Sent, now: Now) -> Iterator[Difference]:
@@ -124,9 +141,11 @@ def _turns(before: Sent, now: Now) -> Iterator[Difference]:
     size = max(1, before.size)
     head = head_size(before.head)
     for place, (one, other) in enumerate(zip(old, new, strict=False)):
+        if place == len(new) - 1 and other.role != "assistant":  # the newest turn is no history: it went back to say it
+            break
         if _same(one.turn, other.turn):
             continue
-        share = (head + (old[place - 1].size if place else 0)) / size
+        share = (head + (old[place - 1].size if place else 0)) / size, (head + one.size) / size
         if one.role != other.role or not one.turn.marks or not other.turn.marks:
             found = [Change("content", 0, 0, "")]
         else:
@@ -155,12 +174,14 @@ def _same(one: Standing, other: Standing) -> bool:
     return not one.chunk and not other.chunk and one.marks == other.marks
 
 
-def _turn(old: Standing, step: Step, start: int, change: Change, share: float, front: Front) -> Difference:
+def _turn(
+    old: Standing, step: Step, start: int, change: Change, share: tuple[float, float], front: Front
+) -> Difference:
     if old.chunk or step.turn.chunk:
         was, now = (_words(turn.chunk or turn.raw) for turn in (old, step.turn))
     else:
-        was = _text(old, change.old or (change.message, change.place), front) if change.gone else ""
-        now = _text(step.turn, (change.message, change.place), front) if change.come else ""
+        was = _text(old, change.old or (change.message, change.place), front)
+        now = _text(step.turn, (change.message, change.place), front)
     return _difference(change, change.kind, start, step, (was, now), share)
 
 
@@ -178,13 +199,15 @@ def _echo(answer: Answer, step: Step, start: int) -> Iterator[Difference]:
         if kind == "content":
             # A call is known by its id: whatever the client made of its arguments, it is that call.
             kind = "arguments" if change.come in calls and change.gone else kind if answer.reason else "cut"
-        yield _difference(change, kind, start, step, (answer.text, said), 1.0)
+        yield _difference(change, kind, start, step, (answer.text, said), (1.0, 1.0))
 
 
-def _difference(change: Change, kind: str, start: int, step: Step, texts: tuple[str, str], share: float) -> Difference:
+def _difference(
+    change: Change, kind: str, start: int, step: Step, texts: tuple[str, str], share: tuple[float, float]
+) -> Difference:
     index = start + change.message
     path = f"/messages/{index}{change.path}"
-    return Difference("turn", path, f"messages[{index}] ({step.role})", *texts, common_prefix(*texts), kind, share)
+    return Difference("turn", path, f"messages[{index}] ({step.role})", *texts, common_prefix(*texts), kind, *share)
 
 
 def _is_mended(difference: Difference, turn: Standing) -> bool:
@@ -208,7 +231,10 @@ def _text(turn: Standing, at: tuple[int, int], front: Front) -> str:
         blocks = front.message(bytes(raws[number]), number).blocks if number < len(raws) else ()
     except UNREADABLE:
         return ""
-    return _words(blocks[place].raw) if place < len(blocks) else ""
+    if place >= len(blocks):
+        return ""
+    block = blocks[place]
+    return block.text if isinstance(block, Text | Thinking) else _words(block.raw)
 
 
 def _words(raw: bytes) -> str:

@@ -65,6 +65,7 @@ class Keeper:
         journal: Journal,
         manner: Manner,
         slots: int = 0,
+        context: int | None = None,
     ) -> None:
         self.kind = kind
         self.manner = manner
@@ -72,6 +73,9 @@ class Keeper:
         self._journal = journal
         self._seats = seats(slots if manner.seats and manner.keep else 0)
         self._last_in_slot: dict[int, str] = {}
+        self._latest = ""
+        self.context = context
+        """Tokens that one conversation can hold."""
 
     def terms(self, front: str) -> Terms:
         """How clients of a protocol are served. Raises ClientError where they cannot be."""
@@ -99,12 +103,19 @@ class Keeper:
         """Who sits where."""
         return self._seats
 
-    def sit(self, guest: Guest, returning: bool) -> tuple[Choice, str]:
-        """A seat for a request, and why its slot no longer holds its conversation ("" when it does)."""
-        choice = choose(self._seats, guest)
+    def sit(self, guest: Guest, returning: bool, *, observing: bool = False) -> tuple[Choice, str]:
+        """A seat for a request, and why its slot no longer holds its conversation ("" when it does).
+
+        observing  the very bytes go, so that no slot can be asked for
+        """
+        choice = choose(SeatTable() if observing else self._seats, guest)
+        if observing:
+            choice = replace(choice, table=self._seats)
         self._seats = choice.table
+        latest, self._latest = self._latest, guest.lineage
         if choice.slot is None:
-            return choice, ""
+            between = returning and latest not in ("", guest.lineage)
+            return choice, "another conversation was served in between" if between else ""
         last = self._last_in_slot.get(choice.slot)
         self._last_in_slot[choice.slot] = guest.lineage
         moved = ""

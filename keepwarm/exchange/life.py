@@ -21,7 +21,7 @@ from keepwarm.exchange.commands import Close, Command, Event, Reply, Write
 from keepwarm.exchange.keeper import Call, Keeper, Terms
 from keepwarm.exchange.relay import Gone, Passage
 from keepwarm.exchange.stabilise import Stabiliser
-from keepwarm.exchange.story import Story
+from keepwarm.exchange.story import UNSET, Story
 from keepwarm.ledger.records import Record, Recording, Seat
 from keepwarm.session.affinity import SIDE, Choice, Guest
 from keepwarm.session.lineage import Sent
@@ -40,6 +40,7 @@ class Life:
         self._keeper = keeper
         self._front = front
         self._slot: int | None = None
+        self._passage: Passage | None = None
 
     def run(self) -> Steps:
         """The life itself."""
@@ -51,6 +52,7 @@ class Life:
             self.story.ending = "hung_up"
             self.story.status = self.story.status or 499
             yield Close()
+        self._remember()
         yield Write(*self.close())
 
     def close(self) -> tuple[Record, Recording | None]:
@@ -70,33 +72,44 @@ class Life:
         story.stable = stable
         story.kind = self._kind(dict(stable.metadata))
         head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)
-        choice = self._sit(terms)
+        story.stable = replace(stable, head=head)
+        choice = self._sit(observing=terms.manner.observe)
         outgoing = self._outgoing(terms)
-        passage = Passage(story, terms.dialect, self._front, silent=terms.manner.observe)
+        passage = self._passage = Passage(story, terms.dialect, self._front, silent=terms.manner.observe)
         if choice.slot is not None:
             yield from passage.take_slot(choice.slot)
             yield from self._hand_over(choice, outgoing, passage)
         stable.lineage.count += 1
         story.sent_bytes = len(outgoing.body)
         yield from passage.run(outgoing)
-        story.usage = passage.writer.usage.over(story.usage)
+
+    def _remember(self) -> None:
+        """What came back, to be known again: of an answer that broke off, what was generated until then."""
+        story, stable = self.story, self.story.stable
+        if stable is None or self._passage is None:
+            return
+        writer, journal = self._passage.writer, self._keeper.journal
+        story.usage = writer.usage.over(story.usage)
+        after = stable.keys[-1] if stable.keys else b""
         if story.ending == "done":
-            answer, usage = passage.writer.answer, story.usage
-            journal.answers.remember(stable.group, answer, stable.keys[-1] if stable.keys else b"")
-            journal.sent(
-                stable.lineage,
-                Sent(
-                    story.call.id,
-                    stable.keys,
-                    head,
-                    stable.options,
-                    stable.size,
-                    usage.prompt_tokens,
-                    usage.output_tokens,
-                    answer,
-                    stable.trail,
-                ),
-            )
+            journal.answers.remember(stable.group, writer.answer, after)
+        elif story.first_token != UNSET:
+            journal.answers.remember_cut(stable.group, writer.answer, after)
+        else:  # nothing was generated: the server may not even have read the prompt
+            return
+        usage = story.usage
+        sent = Sent(
+            story.call.id,
+            stable.keys,
+            stable.head,
+            stable.options,
+            stable.size,
+            usage.prompt_tokens,
+            usage.output_tokens,
+            writer.answer,
+            stable.trail,
+        )
+        journal.sent(stable.group, stable.lineage, sent)
 
     def _kind(self, metadata: dict[str, str]) -> str:
         """main, subagent or side: from the client's own word, else from what it sends."""
@@ -113,15 +126,11 @@ class Life:
             return SIDE
         return "main" if main else "subagent"
 
-    def _sit(self, terms: Terms) -> Choice:
+    def _sit(self, *, observing: bool) -> Choice:
         story = self.story
         assert story.stable is not None
-        if terms.manner.observe:  # nothing is added to what the client said: the server chooses
-            choice = Choice(None, "the server chooses: it is only observed", "none", self._keeper.table)
-            story.seat = Seat(None, choice.reason)
-            return choice
         guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
-        choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0)
+        choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0, observing=observing)
         self._slot = choice.slot
         story.seat = Seat(choice.slot, choice.reason)
         return choice

@@ -121,6 +121,7 @@ class Passage:
         match event:
             case Opened(status, headers, _, sent):
                 self._story.overhead = sent
+                self._story.slotted = headers.get("server", "").startswith("llama.cpp")
                 if status >= 400:
                     self._refused = event
                 else:

@@ -13,7 +13,7 @@ from msgspec import structs
 from keepwarm.core import digest
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import EditNote, Head, Notice, Options, SystemBlock, Tool
-from keepwarm.exchange.compare import Now, differences, head_size
+from keepwarm.exchange.compare import Now, differences, head_differences, head_size
 from keepwarm.exchange.turns import TurnMaker, note
 from keepwarm.rules.api import FirstSeen, HeadFix
 from keepwarm.rules.engine import RuleBook
@@ -40,6 +40,8 @@ class Stable(msgspec.Struct, frozen=True):
     metadata: tuple[tuple[str, str], ...]
     before: Sent | None
     """The request that this one goes on from."""
+    branch: Sent | None
+    """An older request of which this one repeats all, where `before` is another branch of the conversation."""
     shared: int
     """Leading turns that both have."""
     differences: tuple[Difference, ...]
@@ -48,6 +50,10 @@ class Stable(msgspec.Struct, frozen=True):
     """What is asked for, as it goes upstream."""
     size: int
     """Bytes of the head and of all turns."""
+    sibling: bool
+    """Whether `before` belongs to another conversation, of which this one could share the head."""
+    inline: str
+    """JSON pointer to the newest system message that goes upstream among the others; "" for none."""
     kept: int
     """Bytes of the head and of the shared turns."""
 
@@ -83,11 +89,14 @@ class Stabiliser:
         heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
         turns = maker.run(heading.notices)
         steps = turns.trail.steps
-        before, shared = lineage.predecessor(turns.keys)
         head = self._head(parsed, heading, lineage.head, steps[-1].loads if steps else ())
-        if before is None and len(turns.keys) > 1:
-            before, shared = self._journal.elsewhere(key, turns.keys, head.wires)
-        options = self._rules.options(parsed.options, before.options if before is not None else None)
+        last = lineage.requests[0].options if lineage.requests else None
+        options = self._rules.options(parsed.options, last)
+        now = Now(options.value, head, turns.trail, self._front, parsed.leading)
+        before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now)
+        sibling = before is None and (before := self._journal.sibling(key)) is not None
+        if sibling and before is not None:
+            parted = head_differences(before, now, max(1, head_size(before.head)))
         size = head_size(head)
         return Stable(
             group=key,
@@ -109,12 +118,30 @@ class Stabiliser:
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
             metadata=system.metadata,
             before=before,
+            branch=branch,
             shared=shared,
-            differences=differences(before, Now(options.value, head, turns.trail, self._front, parsed.leading)),
+            differences=parted,
             options=options.value,
             size=size + (steps[-1].size if steps else 0),
+            sibling=sibling,
+            inline=turns.inline,
             kept=size + turns.trail.size(shared),
         )
+
+    def _predecessor(
+        self, key: GroupKey, lineage: Lineage, keys: tuple[bytes, ...], now: Now
+    ) -> tuple[Sent | None, int, tuple[Difference, ...], Sent | None]:
+        """(the latest request of the conversation, the leading turns that both have, where the two part, an older
+        request that this one repeats as far as it goes: where a conversation has branches, the server may hold it)."""
+        best, shared = lineage.predecessor(keys)
+        if best is None and len(keys) > 1:
+            best, shared = self._journal.elsewhere(key, keys, now.head.wires)
+        if best is None:
+            return None, 0, (), None
+        latest = lineage.requests[0] if lineage.requests else best
+        parted = differences(latest, now)
+        branch = best if latest is not best and shared == len(best.keys) and parted else None
+        return latest, shared if latest is best else latest.shared(keys), parted, branch
 
     def _heading(
         self, parsed: Parsed, system: tuple[SystemBlock, ...], old: HeadState | None, *, can_tell: bool
@@ -176,4 +203,6 @@ class _Heading(msgspec.Struct, frozen=True):
 
 
 def _head_key(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> bytes:
-    return digest.of_all((*map(digest.of_system, system), b"/", *map(digest.of_tool, tools)))
+    # A template prints the keys of a schema in the order in which they come.
+    shown = [digest.of_text(tool.name, tool.description) + tool.schema for tool in tools]
+    return digest.of_all((*map(digest.of_system, system), b"/", *shown))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keepwarm.core import digest
 from keepwarm.core.events import Usage
+from keepwarm.exchange.compare import head_size
 from keepwarm.exchange.keeper import Call, Keeper
 from keepwarm.exchange.stabilise import Stable
 from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
@@ -26,6 +27,8 @@ class Story:
         self.stable: Stable | None = None
         self.seat: Seat | None = None
         self.moved = ""
+        self.slotted = False
+        """Whether the server is one whose conversations take each other's slots."""
         self.status = 0
         self.ending: Ending = "done"
         self.error = ""
@@ -56,7 +59,7 @@ class Story:
             agent=self.who.agent,
             kind=self.kind,
             lineage=stable.lineage.id if stable else "",
-            parent=stable.before.record if stable and stable.before else "",
+            parent=stable.before.record if stable and stable.before and not stable.sibling else "",
             turn=stable.lineage.count if stable else 0,
             upstream=self.upstream,
             model=parsed.options.model if parsed else "",
@@ -83,18 +86,35 @@ class Story:
         stable = self.stable
         if stable is None or self.ending == "failed":
             return None
+        if self.ending == "hung_up" and self.usage.cached_tokens is None:
+            return None
         suspects = tuple(Suspect(one, keeper.terms(self.front).rules.causes(one)) for one in stable.differences)
-        return judge(self.usage, self._before(stable), suspects, Scene(self.moved))
+        slotted = self.slotted or (self.seat is not None and self.seat.slot is not None)
+        scene = Scene(self.moved, inline=stable.inline, slotted=slotted, context=keeper.context)
+        return judge(self.usage, self._before(stable), suspects, scene)
 
     def _before(self, stable: Stable) -> Predecessor | None:
-        """The request that this one goes on from."""
+        """The request that this one goes on from, or whose head it could share."""
         sent = stable.before
         if sent is None:
             return None
+        if stable.sibling:
+            if self.seat is not None and self.seat.slot is not None:  # slots share nothing
+                return None
+            part = min(1.0, head_size(sent.head) / sent.size) if sent.size else 0.0
+            tokens = None if sent.prompt_tokens is None else round(sent.prompt_tokens * part)
+            return Predecessor(tokens, 0, 1.0, False, sibling=True)
         whole = not stable.differences and stable.shared == len(sent.keys)
         share = 1.0 if whole else min(1.0, stable.kept / sent.size) if sent.size else 0.0
         replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
-        return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed)
+        known = stable.lineage.points
+        points = tuple(
+            ((head_size(sent.head) + step.size) / sent.size, known[step.turn.key])
+            for step in (sent.trail.steps if stable.differences else ())
+            if step.turn.key in known and sent.size
+        )
+        held = stable.branch.prompt_tokens if stable.branch is not None else None
+        return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed, points=points, held=held)
 
     def _recording(self) -> Recording | None:
         if self.stable is None or self.parsed is None:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from keepwarm.core import digest
 from keepwarm.core.diff import common_prefix
 from keepwarm.core.prompt import Edit, EditNote, Message, Notice, ToolReference, ToolResult, Turn
-from keepwarm.core.sketch import Mark, changes, loose_of, loose_turn, sketch
+from keepwarm.core.sketch import Change, Mark, changes, loose_of, loose_turn, sketch
 from keepwarm.exchange.tail import Tail, find_reminder, tell
 from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook
@@ -40,6 +40,8 @@ class Turns(msgspec.Struct, frozen=True):
     """Those that did not stand before."""
     notes: tuple[EditNote, ...]
     """What was changed in the fresh ones, and the sum of what stands."""
+    inline: str = ""
+    """JSON pointer to the newest system message that goes upstream among the others in a fresh one."""
 
 
 class TurnMaker:
@@ -75,6 +77,7 @@ class TurnMaker:
         self._fresh: list[Standing] = []
         self._notes: list[EditNote] = []
         self._stood: list[EditNote] = []
+        self._inline = ""
         self.lineage = self._conversation()
 
     def run(self, notices: Sequence[Notice] = ()) -> Turns:
@@ -96,7 +99,7 @@ class TurnMaker:
             self._add(facts[start:end], at + start, at + end, settled=number < newest, tail=tail)
         notes = (*self._notes, *sum_up(steps[-1].edits if steps else (), self._stood))
         keys = (*keys, *(step.turn.key for step in self._row[len(steps) :] if step.turn.key))
-        return Turns(self.lineage, keys, Trail(self._wires, tuple(self._row)), tuple(self._fresh), notes)
+        return Turns(self.lineage, keys, Trail(self._wires, tuple(self._row)), tuple(self._fresh), notes, self._inline)
 
     def can_tell(self) -> bool:
         """Whether there is a turn in which the model can be told something."""
@@ -132,11 +135,12 @@ class TurnMaker:
         key = _key(after, facts)
         turn = self._standing(key, start, end)
         late: tuple[Notice, ...] | None = None
-        if turn is None and key and settled and (found := self._as_it_stood(after, key, facts, start, end)) is not None:
-            turn, late = found
         if turn is not None:
             self._stood += turn.notes
-        else:
+            turn = self._as_told(turn, start, end)
+        elif key and settled and (found := self._as_it_stood(after, key, facts, start, end)) is not None:
+            turn, late = found
+        if turn is None:
             turn = self._new_turn(after, key, facts, start, end, tail)
             self._fresh += [turn] if key else []
             self._notes += turn.notes
@@ -145,15 +149,25 @@ class TurnMaker:
     def _standing(self, key: bytes, start: int, end: int) -> Standing | None:
         """The turn, if it went upstream before and the client says it in the same bytes where that matters."""
         found = self.lineage.standing.get(key)
-        if found is None or found.wire == self._wire(start, end):
+        if found is None or not self._dialect.same_protocol or found.wire == self._wire(start, end):
             return found
         if found.chunk:  # what a rule has made of it stands whatever marks the client sets in it
             return found
         if self._marks or not self._rules.holds("HIS006"):
             return None
-        path, note = f"/messages/{self._leading + start}", "in the shape first seen"
-        shaped = EditNote("HIS006", path, CODES["HIS006"].safety.name.lower(), 0, 0, note)
-        return replace(found, chunk=found.raw, notes=(*found.notes, shaped))
+        _, notes = self._differing(found, self._said(start, end), start)
+        return None if notes is None else replace(found, chunk=found.raw)
+
+    def _as_told(self, found: Standing, start: int, end: int) -> Standing:
+        """A turn that stands, with a note of what the client has left out of it since: its reasoning, empty texts."""
+        if found.wire == self._wire(start, end) or found.chunk == b"":
+            return found
+        notes = self._differing(found, self._said(start, end), start)[1] or ()
+        read = [self._message(index) for index in range(start, end)]
+        original = Turn(tuple([message for message, _, _ in read]))
+        notes = (*self._named([edit for _, _, edits in read for edit in edits], original), *notes)
+        self._notes += notes
+        return replace(found, notes=(*found.notes, *notes)) if notes else found
 
     def _as_it_stood(
         self, after: bytes, key: bytes, facts: Sequence[Facts], start: int, end: int
@@ -166,30 +180,52 @@ class TurnMaker:
         found = self.lineage.alike(_loose(after, facts))
         if found is None:
             return None
-        now = Turn(tuple([self._message(index)[1] for index in range(start, end)]))
-        differing = changes(found.marks, sketch(now, self._front.pointer))
-        codes = [self._rules.keeps.get(change.kind) for change in differing]
-        if None in codes or (found.key == key and not differing):  # the marks of the client's own may be others
+        now = self._said(start, end)
+        differing, notes = self._differing(found, now, start)
+        if notes is None or (found.key == key and not differing):  # the marks of the client's own may be others
             return None
-        late: list[Notice] = []
-        for change, code in zip(differing, codes, strict=True):
-            assert code is not None
-            path = f"/messages/{self._leading + start + change.message}{change.path}"
-            if change.kind == "reminder" and change.come:
-                late += self._unread(now, change.message, change.place, change.come, path)
-                continue
-            self._notes.append(EditNote(code, path, CODES[code].safety.name.lower(), 0, 0, "as the model has read it"))
-        return replace(found, chunk=found.chunk or found.raw), tuple(late)
+        late = [
+            notice
+            for change in differing
+            if change.kind == "reminder" and change.come
+            for notice in self._unread(now, change, start)
+        ]
+        self._stood += found.notes
+        self._notes += notes
+        return replace(found, chunk=found.chunk or found.raw, notes=(*found.notes, *notes)), tuple(late)
 
-    def _unread(self, turn: Turn, message: int, place: int, come: bytes, path: str) -> list[Notice]:
+    def _said(self, start: int, end: int) -> Turn:
+        """The client's version of a turn, after the rules that look at one message."""
+        return Turn(tuple([self._message(index)[1] for index in range(start, end)]))
+
+    def _differing(self, found: Standing, now: Turn, start: int) -> tuple[list[Change], tuple[EditNote, ...] | None]:
+        """(how a turn differs from how it stands, the notes of that); None for the notes where no rule in force undoes
+        one of the changes."""
+        differing = changes(found.marks, sketch(now, self._front.pointer))
+        notes: list[EditNote] = []
+        for change in differing:
+            code = self._rules.keeps.get(change.kind)
+            if code is None:
+                return differing, None
+            if not (change.kind == "reminder" and change.come):
+                path = self._path(start, change)
+                safety = CODES[code].safety.name.lower()
+                notes.append(EditNote(code, path, safety, 0, 0, "as the model has read it"))
+        return differing, tuple(notes)
+
+    def _path(self, start: int, change: Change) -> str:
+        return f"/messages/{self._leading + start + change.message}{change.path}"
+
+    def _unread(self, turn: Turn, change: Change, start: int) -> list[Notice]:
         """A reminder that came up in an old turn, unless the model has read it anywhere in this conversation."""
+        come = change.come
         if any(mark.strict == come for step in self._row for mark in step.turn.marks if mark.kind == "reminder"):
             return []
-        text = find_reminder(turn.messages[message].blocks[place], come)
-        return [Notice(f"reminder {come.hex()}", text, "HIS001", path)] if text else []
+        text = find_reminder(turn.messages[change.message].blocks[change.place], come)
+        return [Notice(f"reminder {come.hex()}", text, "HIS001", self._path(start, change))] if text else []
 
     def _wire(self, start: int, end: int) -> bytes:
-        return digest.of_all(self._wires[start:end]) if self._dialect.same_protocol else b""
+        return digest.of_all(self._wires[start:end])
 
     def _new_turn(
         self, after: bytes, key: bytes, facts: Sequence[Facts], start: int, end: int, tail: Tail | None
@@ -207,6 +243,9 @@ class TurnMaker:
             edits += more
         fix = self._rules.turn(spoken, self._recollection(after))
         notes = (*self._named(edits, original), *self._named(fix.edits, fix.value))
+        for message in fix.value.messages:
+            if message.role == "system" and message.blocks:
+                self._inline = f"/messages/{message.index}"
         chunk = self._dialect.turn(fix.value, original)
         raw = b"" if chunk else b",".join(self._raws[start:end])
         wire = self._wire(start, end)

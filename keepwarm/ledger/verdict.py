@@ -36,6 +36,10 @@ class Predecessor(msgspec.Struct, frozen=True):
     """True when its answer stands in this request as the server generated it."""
     sibling: bool = False
     """True when it belongs to another conversation, of which this one could have shared the head."""
+    points: tuple[tuple[float, int], ...] = ()
+    """Places in its prompt of which the tokens are known from earlier requests: (share, tokens), in order."""
+    held: int | None = None
+    """Tokens of an older request that is another branch of the conversation, and of which this one repeats all."""
 
 
 class Suspect(msgspec.Struct, frozen=True):
@@ -59,8 +63,10 @@ class Scene(msgspec.Struct, frozen=True):
     """"swa" or "recurrent" for a model that cannot go back; "" when it can, or nothing is known."""
     context: int | None = None
     """Tokens that one conversation can hold."""
-    inline: bool = False
-    """System messages went upstream among the others, where a server may move them to the head."""
+    inline: str = ""
+    """JSON pointer to a system message that went upstream among the others, where a server may move it to the head."""
+    slotted: bool = True
+    """The server keeps one conversation a slot, so that another one takes its place."""
     block: int = 1
     """Tokens that the server caches together."""
 
@@ -146,9 +152,9 @@ class _Case:
     def compare(self, actual: int) -> Verdict:
         """The server says that it reused `actual` tokens."""
         costly = self._costly(actual)
-        expected = self._expected(costly)
+        expected = self._expected(costly, actual)
         grade: Grade = "estimated" if costly or self._before.share < 1.0 else "counted"
-        if actual >= self._had - self._slack:
+        if actual >= self._had - self._slack or actual >= self._branch() - self._slack:
             return self._hit(actual, expected, grade)
         if self._before.sibling and not costly:
             return _first(self._usage)
@@ -172,35 +178,32 @@ class _Case:
 
     def _not_the_clients(self, actual: int, expected: int, grade: Grade, costly: tuple[Suspect, ...]) -> Verdict:
         """The prompt was kept for more than the server reused."""
-        lost, scene = self._had - actual, self._scene
-        blame: Blame = "server"
-        mine: tuple[str, ...] = ("SRV001",)
         kept = f"The prompt was kept for {expected:,} tokens and the server reused {actual:,}"
-        words = f"{kept}: it had dropped the rest."
-        if scene.moved:
-            blame, mine = "seat", ("SEA001",)
-            words = f"The prompt was kept but its slot was not: {scene.moved}. {lost:,} tokens were processed again."
-        elif scene.replica:
-            blame, mine = "seat", ("SEA002",)
-            words = f"The prompt was kept but another replica answered: {scene.replica}."
-        elif scene.restarted:
-            mine, words = ("SRV004",), f"{kept}: it was started anew, or has loaded its model again."
-        elif not costly and actual >= self._tokens - self._slack:
-            mine = ("HIS008",)
-            words = (
-                f"The prompt was reused, the answer before it was not: {lost:,} tokens read otherwise than generated."
-            )
-        elif costly and scene.memory:
-            mine, words = ("SRV002",), f"{kept}: its model ({scene.memory}) cannot go back to an earlier place."
-        elif scene.inline and not costly:
-            blame, mine = "client", ("ROL001",)
-            words = f"{kept}: system messages among the others were moved to the head."
-        elif scene.context and (self._usage.prompt_tokens or 0) >= scene.context - self._slack:
-            mine, words = ("SRV003",), f"{kept}: its context of {scene.context:,} tokens is full and was cut."
-        elif not costly and scene.memory:
-            mine, words = ("SRV002",), f"{kept}: its model ({scene.memory}) can only go on from where it stopped."
         place = _place(costly[0]) if costly else None
-        return self._verdict(actual, blame, grade, expected, (*mine, *self._codes(costly)), place, words)
+        blame, code, why = self._fault(actual, bool(costly))
+        if code == "ROL001":
+            place = Place(self._scene.inline, 0, "a system message among the others")
+        return self._verdict(actual, blame, grade, expected, (code, *self._codes(costly)), place, f"{kept}: {why}.")
+
+    def _fault(self, actual: int, parted: bool) -> tuple[Blame, str, str]:
+        """Whose fault it is, and why; the most certain first."""
+        scene = self._scene
+        if scene.moved and scene.slotted:
+            return "seat", "SEA001", scene.moved
+        if scene.replica:
+            return "seat", "SEA002", f"another replica answered, {scene.replica}"
+        if scene.restarted:
+            return "server", "SRV004", "it was started anew, or has loaded its model again"
+        if not parted and actual >= self._tokens - self._slack:
+            return "server", "HIS008", "the answer before reads another way than it was generated"
+        if scene.inline and not parted:
+            return "client", "ROL001", "system messages among the others were moved to the head"
+        if scene.context and (self._usage.prompt_tokens or 0) >= scene.context - self._slack:
+            return "server", "SRV003", f"its context of {scene.context:,} tokens is full and was cut"
+        if scene.memory:
+            how = "go back to an earlier place" if parted else "go on but from where it stopped"
+            return "server", "SRV002", f"its model ({scene.memory}) cannot {how}"
+        return "server", "SRV001", "it had dropped the rest"
 
     def _verdict(
         self,
@@ -217,23 +220,34 @@ class _Case:
         return Verdict(outcome, blame, grade, expected, actual, lost, causes, place, words, had=self._had)
 
     def _costly(self, actual: int) -> tuple[Suspect, ...]:
-        """The suspects that may have cost something: what the server has reused past cost nothing.
+        """The suspects that may have cost something: what the server has reused past cost nothing."""
+        behind = tuple(one for one in self._suspects if self._at(one.difference.most) >= actual - self._unsure)
+        # Something was changed, and the server cannot have reused past it: then the estimate is off.
+        return behind or self._suspects[-1:]
 
-        Where a template prints the tools and in which order with the system prompt is its own affair, so a place in the
-        head is only told from bytes when there is no other suspect.
-        """
-        behind = tuple(one for one in self._suspects if self._at(one) >= actual - self._unsure)
-        if behind:
-            return behind
-        return tuple(one for one in self._suspects if one.difference.where in ("system", "tools", "options"))
+    def _branch(self) -> int:
+        """Tokens that another branch of the conversation left; more than there are where there is none."""
+        held = self._before.held
+        return held if held is not None else self._had + self._slack
 
-    def _at(self, suspect: Suspect) -> int:
-        return round(self._tokens * suspect.difference.share)
+    def _at(self, share: float) -> int:
+        """Tokens up to a place, from bytes between two places of which the server has told the tokens."""
+        low, below, high, above = 0.0, 0, 1.0, self._tokens
+        for place, tokens in self._before.points:
+            if place <= share:
+                low, below = place, tokens
+            else:
+                high, above = place, tokens
+                break
+        if share >= high or high <= low:
+            return above
+        return round(below + (above - below) * (share - low) / (high - low))
 
-    def _expected(self, suspects: tuple[Suspect, ...]) -> int:
-        """Tokens that the server could have reused."""
+    def _expected(self, suspects: tuple[Suspect, ...], actual: int = 0) -> int:
+        """Tokens that the server could have reused; where that is told from bytes, what it did reuse says more."""
         if suspects:
-            expected = self._at(suspects[0])
+            first = suspects[0].difference
+            expected = min(max(actual, self._at(first.share)), self._at(first.most))
         elif self._before.share < 1.0:
             expected = round(self._tokens * self._before.share)
         else:

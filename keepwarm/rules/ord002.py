@@ -29,7 +29,7 @@ from keepwarm.rules.api import Rule, Safety
 
 def names(difference: Difference) -> bool:
     """True when the set of tools, or what one of them says, is another than before."""
-    return difference.where == "tools" and difference.kind != "reordered"
+    return difference.where == "tools" and difference.kind not in ("reordered", "keys")
 
 
 RULE: Final = Rule("ORD002", "late-tools", Safety.ORDER, __doc__ or "", names=names)

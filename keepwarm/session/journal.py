@@ -21,6 +21,7 @@ from keepwarm.session.recall import Answers
 DEFAULT_BYTES = 1024 * 1024 * 1024
 _KEPT_SENT = 8
 _KEPT_FACTS = 400_000
+_KEPT_LATEST = 256
 TURN_BYTES = 1_000
 """What a turn weighs besides its text, so that turns of which the client's own bytes went are bounded too."""
 _SHARED = ("head", "system", "tools", "shown")
@@ -39,13 +40,15 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 class Lineage:
     """One conversation: its turns that went upstream, its latest requests, its name."""
 
-    __slots__ = ("count", "head", "id", "loose", "requests", "standing")
+    __slots__ = ("count", "head", "id", "loose", "points", "requests", "standing")
 
     def __init__(self, name: str) -> None:
         self.id = name
         self.standing: dict[bytes, Standing] = {}
         self.loose: dict[bytes, bytes] = {}
         """The chain digest of a turn by its loose one; of several the latest."""
+        self.points: dict[bytes, int] = {}
+        """Tokens of the prompt up to and with a turn, by its chain digest, where a request ended there."""
         self.requests: list[Sent] = []
         """The latest first, at most one for each branch, eight in all."""
         self.head: HeadState | None = None
@@ -128,6 +131,7 @@ class Journal:
         """What the server generated."""
         self._heads: dict[bytes, HeadState] = {}
         self._main: OrderedDict[str, bytes] = OrderedDict()
+        self._latest: OrderedDict[bytes, Sent] = OrderedDict()
 
     # What is known of a message -------------------------------------------------------------------
 
@@ -195,6 +199,10 @@ class Journal:
                     best, depth = sent, shared
         return best, depth if best is not None else 0
 
+    def sibling(self, key: GroupKey) -> Sent | None:
+        """The latest request of any conversation with this shape: one that is new could share its head."""
+        return self._latest.get(key.front.encode() + key.shape)
+
     def stand(self, group: Group, lineage: Lineage, turns: Sequence[Standing], head: HeadState) -> HeadState:
         """Note what goes upstream; gives back the head as it is kept (equal heads are kept once)."""
         for turn in turns:
@@ -217,8 +225,14 @@ class Journal:
             self._heads = {key: known for key, known in self._heads.items() if key in used}
         return head
 
-    def sent(self, lineage: Lineage, sent: Sent) -> None:
+    def sent(self, key: GroupKey, lineage: Lineage, sent: Sent) -> None:
         """Note a request that was answered. One that failed leaves nothing to go on from but what stood before it."""
+        if sent.keys and sent.prompt_tokens is not None:
+            lineage.points[sent.keys[-1]] = sent.prompt_tokens
+        self._latest[key.front.encode() + key.shape] = sent
+        self._latest.move_to_end(key.front.encode() + key.shape)
+        if len(self._latest) > _KEPT_LATEST:
+            self._latest.popitem(last=False)
         rest = [old for old in lineage.requests if not (old.keys and sent.keys[: len(old.keys)] == old.keys)]
         lineage.requests = [sent, *rest][:_KEPT_SENT]
 

@@ -75,7 +75,7 @@ class Gateway:
             rules = rule_book(config.safety, config.rules.off, config.rules.on) if config.keep else RuleBook()
             self._traits = traits
             spoken = dialects(traits, config.upstream.model)
-            self._keeper = Keeper(traits.kind, spoken, rules, self.journal, manner, traits.slots)
+            self._keeper = Keeper(traits.kind, spoken, rules, self.journal, manner, traits.slots, traits.context)
         return self._keeper
 
     def write(self, record: Record, recording: Recording | None) -> None:

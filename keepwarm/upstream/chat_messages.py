@@ -7,6 +7,7 @@ string stays a string, with what is added behind a blank line; what was a list g
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Sequence
+from operator import itemgetter
 from typing import TypeAlias
 
 import msgspec
@@ -94,15 +95,21 @@ def _tool(tool: Tool) -> bytes:
 def turn_text(turn: Turn, original: Turn) -> bytes:
     """A turn's messages anew, comma between them; b"" when no rule changed one, GONE when none is left.
 
-    A turn in which nothing is said goes as it came, unless it is of the system only: a last message of the user's that
-    is empty still tells the server whose turn it is.
+    A message in which nothing is said stays, unless it is the system's: an empty last one of the user's still tells the
+    server whose turn it is.
     """
-    if turn == original or (not turn.messages and any(message.role != "system" for message in original.messages)):
+    if turn == original:
         return b""
     before = {message.index: message for message in original.messages}
     known = frozenset(_known(original))
-    rows = [row for message in turn.messages for row in _rows(message, before.get(message.index), known)]
-    return b",".join(rows) or GONE
+    rows = [(one.index, row) for one in turn.messages for row in _rows(one, before.get(one.index), known)]
+    silent = [one for one in original.messages if not one.blocks and one.role != "system"]
+    said = {message.index for message in turn.messages}
+    rows += [(one.index, one.raw) for one in silent if one.index not in said]
+    texts = [row for _, row in sorted(rows, key=itemgetter(0))]
+    if texts == [message.raw for message in original.messages]:
+        return b""
+    return b",".join(texts) or GONE
 
 
 def _known(turn: Turn) -> Iterator[Block]:
@@ -163,9 +170,15 @@ def _assistant(message: Message, was: Message | None) -> bytes:
     if thinking != [block.text for block in before if isinstance(block, Thinking)]:
         raw = with_member(raw, _reasoning_name(raw), _encode("".join(thinking)))
     calls, old_calls = _calls(message.blocks), _calls(before)
-    if calls != old_calls:
-        raw = with_member(raw, "tool_calls", b"[" + b",".join(map(_call, calls)) + b"]")
-    return raw
+    return raw if calls == old_calls else _with_calls(raw, calls, old_calls)
+
+
+def _with_calls(raw: bytes, calls: Sequence[Block], before: Sequence[Block]) -> bytes:
+    if len(calls) != len(before):
+        return with_member(raw, "tool_calls", b"[" + b",".join(map(_call, calls)) + b"]")
+    spans = elements(raw, members(raw)["tool_calls"])
+    rows = zip(spans, calls, before, strict=True)
+    return splice(raw, [Patch(*span, _call(call)) for span, call, old in rows if call != old])
 
 
 def _of(blocks: Sequence[Block], *kinds: type[Block]) -> list[Block]:

@@ -148,7 +148,7 @@ def _leading(messages: Sequence[_Raw]) -> int:
 
 def _system(raws: Sequence[bytes]) -> list[SystemBlock]:
     """The blocks of the system prompt: a message's string is one, and so is each part of a message in parts."""
-    blocks: list[SystemBlock] = []
+    words: list[tuple[str, bytes, str]] = []
     for at, raw in enumerate(raws):
         try:
             str(raw, "utf-8")
@@ -162,8 +162,8 @@ def _system(raws: Sequence[bytes]) -> list[SystemBlock]:
                 rows = [(_words(bytes(part)), f"/messages/{at}/content/{k}/text") for k, part in enumerate(parts)]
         except UNREADABLE as error:
             raise unreadable(error, f"/messages/{at}/content") from error
-        blocks += [SystemBlock(text, len(blocks) + k, raw, path) for k, (text, path) in enumerate(rows) if text]
-    return blocks
+        words += [(text, raw, path) for text, path in rows if text]
+    return [SystemBlock(text, index, raw, path) for index, (text, raw, path) in enumerate(words)]
 
 
 def _words(part: bytes) -> str:

@@ -97,6 +97,7 @@ def _error(status: int, kind: str, message: str) -> tuple[int, dict[str, str | N
     kind = kind if kind in _CODES else _KIND_BY_STATUS.get(status, "")
     fallback = "server_error" if status >= 500 else "invalid_request_error"
     word, code = _CODES.get(kind, (fallback, None))
+    code = "permission_denied" if status == 403 else code
     named = _NAMED.match(message)
     return status, {"message": message, "type": word, "param": named.group(1) if named else None, "code": code}
 

@@ -3,11 +3,12 @@
 One message is one of these, in the order of its blocks:
 
     user, system     the text or the parts of `content`
-    assistant        reasoning, `content`, then its calls; a call of another type than a function's is Opaque
+    assistant        reasoning, `content`, its calls; a call of another type than a function's is Opaque
     tool             one ToolResult; what `content` says is its content
 
-A member that is not known here (`name`, a legacy `function_call`) is Opaque with the kind "member NAME": it is part of
-what tells two messages apart, and it stays where it is. An empty `content` is no block, null or "" alike.
+A member that is not known here (`name`, a legacy `function_call`) is Opaque with the kind "member NAME", in front of
+these: it is part of what tells two messages apart, and it stays where it is. An empty `content` is no block, null or
+"" alike.
 """
 
 from __future__ import annotations
@@ -141,7 +142,8 @@ def message(raw: bytes, index: int) -> Message:
     others = tuple(
         Opaque(MEMBER + name, value) for name, value in fields.items() if name not in _SILENT and value not in _EMPTY
     )
-    return Message("system" if is_system(said) else said, (*blocks, *others), index, raw)
+    # In front: what a rule puts behind the last block is meant for what was said.
+    return Message("system" if is_system(said) else said, (*others, *blocks), index, raw)
 
 
 def tool(raw: bytes, index: int) -> Tool:
@@ -156,7 +158,9 @@ def tool(raw: bytes, index: int) -> Tool:
     except UNREADABLE as error:
         raise unreadable(error, path) from error
     if said.function is None:
-        return Tool(said.name or said.type or "", "", raw, index, raw=raw)
+        if not (kind := said.name or said.type):
+            raise missing(f"{path}/type")
+        return Tool(kind, "", raw, index, raw=raw)
     function = said.function
     return Tool(function.name, function.description or "", bytes(function.parameters), index, raw=raw)
 
@@ -196,11 +200,9 @@ def _image(url: str, raw: bytes) -> Media:
 
 def _thinking(fields: dict[str, bytes]) -> tuple[Thinking, ...]:
     """Reasoning, under whichever name it came: a client that says both says the same twice."""
-    for name in _REASONING:
-        value = fields.get(name, b"")
-        if value.startswith(b'"') and (text := _string(value, name)):
-            return (Thinking(text, raw=value),)
-    return ()
+    said = [value for name in _REASONING if (value := fields.get(name, b"")).startswith(b'"')]
+    value = next((one for one in said if one != b'""'), said[0] if said else b"")
+    return (Thinking(_string(value, "reasoning_content"), raw=value),) if value else ()
 
 
 def _calls(raw: bytes, path: str) -> tuple[ToolUse | Opaque, ...]:
@@ -241,7 +243,7 @@ def pointer(message: Message, place: int) -> str:
     match block:
         case ToolUse():
             return f"/tool_calls/{sum(map(_is_call, before))}/function/arguments"
-        case Opaque(kind) if kind.startswith(MEMBER):
+        case Opaque(kind) if _is_member(block):
             return f"/{kind.removeprefix(MEMBER)}"
         case Opaque() if _is_call(block):
             return f"/tool_calls/{sum(map(_is_call, before))}"
@@ -252,7 +254,7 @@ def pointer(message: Message, place: int) -> str:
         case _ if block.raw.startswith(b'"') or not block.raw:
             return "/content"
         case _:
-            return f"/content/{sum(not isinstance(one, Thinking) for one in before)}"
+            return f"/content/{sum(not isinstance(one, Thinking) and not _is_member(one) for one in before)}"
 
 
 def place(path: str, message: Message) -> str:
@@ -261,6 +263,10 @@ def place(path: str, message: Message) -> str:
     if found is None or int(found.group(2)) >= len(message.blocks):
         return path
     return f"/messages/{found.group(1)}{pointer(message, int(found.group(2)))}"
+
+
+def _is_member(block: Block) -> bool:
+    return isinstance(block, Opaque) and block.kind.startswith(MEMBER)
 
 
 def _is_call(block: Block) -> bool:

@@ -196,10 +196,23 @@ def test_a_client_that_hangs_up_at_any_point_has_its_request_cancelled_and_writt
         assert on.table.busy() == 0
 
 
-def test_what_was_generated_for_a_client_that_hung_up_is_not_taken_for_its_answer() -> None:
+def test_what_was_generated_for_a_client_that_hung_up_is_known_by_its_place_and_not_by_its_words() -> None:
     on = keeper()
     book = (Playbook(request(), on) << Open >> opened(200) << Start >> arrived(HELLO)).skip(Send)
     (book >> hung_up() << Close << Write).over()
+    (lineage,) = on.journal.lineages()
+    (sent,) = lineage.requests
+    assert sent.answer is not None
+    assert (sent.answer.text, sent.answer.reason) == ("Hello there.", "")
+    group = book.life.story.stable.group if book.life.story.stable else None
+    assert group is not None
+    assert on.journal.answers.cut(group, sent.keys[-1]) == sent.answer
+    assert on.journal.answers.by_text(group, "Hello there.") is None
+
+
+def test_a_client_that_hung_up_before_the_first_token_leaves_nothing_to_go_on_from() -> None:
+    on = keeper()
+    (Playbook(request(), on) << Open >> opened(200) << Start >> hung_up() << Close << Write).over()
     (lineage,) = on.journal.lineages()
     assert lineage.requests == []
     assert len(on.journal.answers) == 0

@@ -40,7 +40,7 @@ class Teller:
         turns = TurnMaker(self.journal, rule_book(), self._dialect, front, group, raws).run()
         self.journal.stand(group, turns.lineage, turns.fresh, HEAD)
         trail = turns.trail if self._takes_over else Trail(turns.trail.wires)
-        self.journal.sent(turns.lineage, Sent("record", turns.keys, HEAD, Options("m"), trail=trail))
+        self.journal.sent(KEY, turns.lineage, Sent("record", turns.keys, HEAD, Options("m"), trail=trail))
         return turns
 
 

@@ -34,7 +34,7 @@ def judge(
 ) -> Verdict:
     """The verdict where the two requests differ in one place at the most."""
     share = before.share if before is not None else 0.0
-    suspects = () if difference.where == "none" else (Suspect(replace(difference, share=share), causes),)
+    suspects = () if difference.where == "none" else (Suspect(replace(difference, share=share, most=share), causes),)
     return judge_suspects(usage, before, suspects, Scene(moved))
 
 
@@ -90,7 +90,7 @@ def test_the_answer_before_reads_another_way_than_it_was_generated() -> None:
     verdict = judge(usage(10_010), BEFORE, NONE)
     assert gist(verdict) == ("partial", "server", "counted", 190)
     assert verdict.causes == ("HIS008",)
-    assert "the answer before it was not" in verdict.sentence
+    assert "the answer before reads another way" in verdict.sentence
 
 
 def test_a_prompt_cannot_be_reused_beyond_its_end() -> None:

@@ -119,7 +119,9 @@ class Player:
         head = self._journal.stand(group, stable.lineage, stable.standing, stable.head)
         self._count += 1
         self._journal.sent(
-            stable.lineage, Sent(str(self._count), stable.keys, head, stable.options, stable.size, trail=stable.trail)
+            stable.group,
+            stable.lineage,
+            Sent(str(self._count), stable.keys, head, stable.options, stable.size, trail=stable.trail),
         )
         self._stable = stable
 

@@ -31,7 +31,7 @@ def tell(journal: Journal, words: str, key: GroupKey = KEY, *, size: int = 100, 
     lineage = journal.lineage(group, keys[0] if keys else b"", b"", (), goes_on=len(keys) > 1)
     turns = [Standing(one, b"", letter.encode() * size, loose=one) for one, letter in zip(keys, words, strict=True)]
     journal.stand(group, lineage, turns, head)
-    journal.sent(lineage, Sent(words, keys, head, Options("m")))
+    journal.sent(key, lineage, Sent(words, keys, head, Options("m")))
     return lineage
 
 
