@@ -1,5 +1,8 @@
 """Runs the real Qwen Code: `qwen -p` for a turn, `qwen -c -p` to go on in another process.
 
+In an editor (`qwen --acp`) it also guesses after each turn what the user will say next, with the whole conversation and
+an instruction behind it: the next turn goes on in front of that instruction.
+
 It sends no identity. On `-c` it writes git status and folder tree anew into the head and the first message, and its
 reminder of the date moves from the message before to the newest one. After a turn that needed no tool it lets a
 sub-agent look for memories: another system prompt, the whole history, an instruction behind it.
@@ -7,13 +10,20 @@ sub-agent look for memories: another system prompt, the whole history, an instru
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
-from keepwarm.testing.agent_process import bare_environment, find_program, require_loopback
+from keepwarm.testing.acp import AcpSession
+from keepwarm.testing.agent_process import agent_process, bare_environment, find_program, require_loopback
 from keepwarm.testing.chat_agent import MODEL, AgentRun, Hands, Heard, ToolCall, call, lay_out, run_turn
 
 VERSION: Final = "0.24.4"
+GUESSED: Final = "qwen/notify/session/prompt-suggestion"
+"""The notification that holds its guess at the next prompt."""
+AgentRuns: TypeAlias = tuple[AgentRun, ...]
 SETTINGS: Final = {
     "privacy": {"usageStatisticsEnabled": False},
     "telemetry": {"enabled": False},
@@ -64,6 +74,26 @@ class QwenCode:
         going_on = ["-c"] if continue_ else []
         command = [str(self.executable), *going_on, "-y", "-o", "stream-json", "-p", prompt]
         return await run_turn(command, self.workdir, self.environment(), timeout, listen)
+
+    async def converse(self, prompts: Sequence[str], pause: Callable[[], Awaitable[None]], timeout: float) -> AgentRuns:
+        """Several user turns in one process, as in an editor: behind each it waits for the guess, then `pause`s."""
+        command = [str(self.executable), "--acp", "-y"]
+        stdin = asyncio.subprocess.PIPE
+        async with agent_process(command, self.workdir, self.environment(), timeout, stdin) as process:
+            assert process.stderr is not None
+            complaints = asyncio.create_task(process.stderr.read())
+            talk = AcpSession(process, self.workdir)
+            await talk.open()
+            started = time.monotonic()
+            heard = []
+            for prompt in prompts:
+                heard.append(await talk.prompt(prompt))
+                await talk.until(GUESSED)
+                await pause()
+            returncode = await talk.close()
+            stderr = (await complaints).decode(errors="replace")
+            seconds = time.monotonic() - started
+            return tuple(AgentRun(returncode, one, "", stderr, seconds) for one in heard)
 
 
 def listen(documents: list[dict[str, Any]]) -> Heard:
