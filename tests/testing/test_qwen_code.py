@@ -31,6 +31,36 @@ async def test_a_turn_and_the_one_behind_it(stand_in: StandIn, tmp_path: Path) -
     assert "-c" in arguments(qwen.home)
 
 
+EDITOR = """
+import json, sys
+
+for line in sys.stdin:
+    call = json.loads(line)
+    said = call["params"].get("prompt", [{}])[0].get("text")
+    words = {"sessionUpdate": "agent_message_chunk", "content": {"text": said}}
+    if call["method"] == "session/prompt":
+        print(json.dumps({"method": "session/update", "params": {"update": words}}), flush=True)
+    answer = {"session/new": {"sessionId": "s-1"}, "session/prompt": {"stopReason": "end_turn"}}
+    print(json.dumps({"id": call["id"], "result": answer.get(call["method"], {})}), flush=True)
+    print(json.dumps({"method": "qwen/notify/session/prompt-suggestion", "params": {}}), flush=True)
+"""
+
+
+async def test_an_editor_has_all_turns_in_one_process(stand_in: StandIn, tmp_path: Path) -> None:
+    stand_in(f"qwen-{VERSION}", "qwen", EDITOR)
+    (tmp_path / "work").mkdir()
+    pauses = 0
+
+    async def pause() -> None:
+        nonlocal pauses
+        pauses += 1
+
+    qwen = QwenCode(tmp_path / "home", "http://127.0.0.1:1", tmp_path / "work")
+    runs = await qwen.converse(["one", "two"], pause, timeout=60)
+    assert [(run.returncode, run.heard) for run in runs] == [(0, Heard("one")), (0, Heard("two"))]
+    assert pauses == 2
+
+
 def test_what_would_leave_this_machine_is_off(stand_in: StandIn, tmp_path: Path) -> None:
     said = json.loads((agent(stand_in, tmp_path).home / ".qwen" / "settings.json").read_text())
     assert said["privacy"] == {"usageStatisticsEnabled": False}
