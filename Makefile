@@ -19,7 +19,7 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup clients demo test test-clients lint bench clean
+.PHONY: help setup clients demo test test-clients test-scenarios lint docs bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -88,11 +88,18 @@ lint: setup ## style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup clients lint ## everything a change must pass: lint, then all tests but the whole client matrix
+test: setup clients lint ## everything a change must pass: lint, then all tests but the two whole matrices
 	$(BIN)/python -m pytest -m "not matrix" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-clients: setup clients ## the whole matrix of real clients, templates and slots (long)
 	$(BIN)/python -m pytest -m matrix tests/clients $(PYTEST_ARGS)
+
+test-scenarios: setup ## the whole matrix of injected causes on four templates, mended and observed (long)
+	$(BIN)/python -m pytest -m matrix tests/scenarios $(PYTEST_ARGS)
+
+docs: setup ## write docs/ from the code: rule pages, settings, their schema
+	rm -f docs/rules/*.md
+	$(BIN)/keepwarm docs docs
 
 bench: setup ## what keepwarm costs (overhead) and what it saves (prefill)
 	$(BIN)/python -m bench.overhead

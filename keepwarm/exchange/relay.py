@@ -36,6 +36,7 @@ from keepwarm.exchange.commands import (
     Wait,
 )
 from keepwarm.exchange.story import UNSET, Story
+from keepwarm.rules.sea002 import replica_of
 from keepwarm.upstream.api import Dialect, Outgoing, Reader
 from keepwarm.upstream.chat_sieve import UsageSieve
 from keepwarm.wire.api import Front, Writer
@@ -121,6 +122,7 @@ class Passage:
         match event:
             case Opened(status, headers, _, sent):
                 self._story.overhead = sent
+                self._story.replica = replica_of(headers)
                 self._story.slotted = headers.get("server", "").startswith("llama.cpp")
                 if status >= 400:
                     self._refused = event

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 from msgspec.structs import replace
@@ -64,6 +65,10 @@ class HeadState(msgspec.Struct, frozen=True, gc=False):
     """What it does not say, and the model is told in the conversation instead."""
     asked: bytes = b""
     """Digest of the client's system texts, to know them again."""
+    size: int = 0
+    """Characters and bytes of it, about."""
+    late: bytes = b""
+    """The upstream text of the tools that the model reads of in the conversation."""
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
@@ -157,6 +162,8 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     """What came back, when it came back whole."""
     trail: Trail = Trail()
     """Its turns, to be taken over."""
+    replica: str = ""
+    """The machine that answered, where the answer's headers name one."""
 
     def shared(self, keys: Sequence[bytes]) -> int:
         """How many leading turns another request shares. A chain digest is equal only if all before it are."""
@@ -208,5 +215,9 @@ def shape_of(head_text: str, has_tools: bool) -> bytes:
 
     Figures do not count: a date or a session's path in the opening must not make another conversation of it.
     """
-    opening = without_figures(head_text[: 2 * SHAPE_CHARACTERS])[:SHAPE_CHARACTERS]
-    return digest.of_text(opening, "tools" if has_tools else "")
+    return _shape(head_text[: 2 * SHAPE_CHARACTERS], has_tools)
+
+
+@lru_cache(256)
+def _shape(opening: str, has_tools: bool) -> bytes:
+    return digest.of_text(without_figures(opening)[:SHAPE_CHARACTERS], "tools" if has_tools else "")

@@ -24,11 +24,14 @@ from keepwarm.exchange.life import Life, refusal
 from keepwarm.exchange.story import unserved
 from keepwarm.ledger.records import Record, Recording
 from keepwarm.ledger.store import Ledger
-from keepwarm.rules.engine import RuleBook, rule_book
+from keepwarm.rules.engine import RuleBook
+from keepwarm.rules.shelf import Shelf
 from keepwarm.session.journal import Journal
 from keepwarm.shell import side_doors
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.drive import Drive
+from keepwarm.shell.extensions import load_extensions
+from keepwarm.shell.inquiries import Inquiries
 from keepwarm.upstream.api import Traits
 from keepwarm.upstream.registry import dialects
 from keepwarm.wire.api import Front
@@ -43,15 +46,21 @@ P = ParamSpec("P")
 class Gateway:
     """A gateway that is running."""
 
-    def __init__(self, config: Config, upstream: Upstream, ledger: Ledger | None, engine: Engine | None) -> None:
+    def __init__(
+        self, config: Config, upstream: Upstream, ledger: Ledger | None, engine: Engine | None, shelf: Shelf
+    ) -> None:
         self.config = config
         self.upstream = upstream
         self.ledger = ledger
         self.engine = engine
+        self.shelf = shelf
         self.url = ""
         """Where agents are pointed."""
         self.watchers: list[Watcher] = []
         """Called with each record as it is written."""
+        self.amended: list[Watcher] = []
+        """Called with each record whose verdict is a better one now: its line has been printed, and is not again."""
+        self.inquiries = Inquiries(upstream, self.amend)
         self.progress: list[Callable[[str, Progress], None]] = []
         """Called while a long prefill goes on, with the request's id."""
         self.journal = Journal()
@@ -71,8 +80,10 @@ class Gateway:
         if self._keeper is None or traits != self._traits:
             config = self.config
             observe = config.upstream.rewrite is False or traits.first_party
-            manner = Manner(config.keep, observe, config.ledger.record, config.upstream.slots)
-            rules = rule_book(config.safety, config.rules.off, config.rules.on) if config.keep else RuleBook()
+            manner = Manner(
+                config.keep, observe, config.ledger.record, config.upstream.slots, config.marks(), config.ways()
+            )
+            rules = self.shelf if config.keep else RuleBook()
             self._traits = traits
             spoken = dialects(traits, config.upstream.model)
             self._keeper = Keeper(traits.kind, spoken, rules, self.journal, manner, traits.slots, traits.context)
@@ -83,6 +94,12 @@ class Gateway:
         if self.ledger is not None:
             self.ledger.put(record, recording)
         _show(self.watchers, record)
+
+    def amend(self, record: Record) -> None:
+        """Put the verdict of a record in the place of the one that was written."""
+        if self.ledger is not None and record.verdict is not None:
+            self.ledger.amend(record.id, record.verdict)
+        _show(self.amended, record)
 
     def tell(self, call: str, progress: Progress) -> None:
         """Show how far a long prefill has come to whoever watches."""
@@ -105,9 +122,13 @@ class Gateway:
             if keeper is None:
                 self.write(unserved(call, front.name, self.upstream.url), None)
                 raise side_doors.nobody(self)
-            return await Drive(Life(call, keeper, front), request, self.upstream, self.write, self.tell, came).run(
-                front
-            )
+            life = Life(call, keeper, front)
+            try:
+                with self.inquiries.aside():
+                    return await Drive(life, request, self.upstream, self.write, self.tell, came).run(front)
+            finally:
+                if life.question is not None and self.config.exact:
+                    self.inquiries.put(life.question)
 
         return serve
 
@@ -156,6 +177,7 @@ class Gateway:
         """Take no more requests, let those in flight end (30 s), write the ledger down, stop the engine."""
         if self._runner is not None:
             await self._runner.cleanup()
+        await self.inquiries.stop()
         await self.upstream.close()
         if self.ledger is not None:
             await asyncio.to_thread(self.ledger.close)
@@ -169,11 +191,14 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
     engine  is stopped together with it. Raises ConfigError and LedgerError saying what to change.
     """
     check(config)
-    rule_book(config.safety, config.rules.off, config.rules.on)
+    extensions = load_extensions()
+    for refused in extensions.refused:
+        log.warning("%s", refused)
+    shelf = config.shelf(extension.rule for extension in extensions.rules)
     ledger = None if config.ledger.off else await asyncio.to_thread(Ledger, config.ledger_path)
     settings = config.upstream
     upstream = Upstream(settings.url, kind=settings.kind, key=settings.key, rewrite=settings.rewrite)
-    gateway = Gateway(config, upstream, ledger, engine)
+    gateway = Gateway(config, upstream, ledger, engine, shelf)
     try:
         await gateway.start()
     except BaseException:  # whoever asked for the gateway learns of it

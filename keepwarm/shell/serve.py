@@ -76,7 +76,8 @@ async def start_engine(config: Config, console: Console) -> Engine:
 
 
 def _engine(config: Config) -> Engine:
-    model = find_demo_model() if config.engine == "demo" else Path(config.engine).expanduser()
+    # Absolute, because the server says this very path when it is asked for its model.
+    model = find_demo_model() if config.engine == "demo" else Path(config.engine).expanduser().absolute()
     return Engine(EngineOptions(model=model, slots=config.engine_slots, context=config.engine_context)).start()
 
 

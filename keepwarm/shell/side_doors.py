@@ -95,7 +95,7 @@ class _Doors:
         front = FRONTS["anthropic"]
         body = await request.read()
         try:
-            tokens = await self._count(body, keeper)
+            tokens = await self._count(body, keeper, request[HEADERS])
         except ClientError as error:
             status, said = front.error(error.error_status_hint, error.kind or "bad_request", str(error), "")
             return web.Response(status=status, headers=dict(JSON), body=said)
@@ -141,7 +141,7 @@ class _Doors:
         names = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
         return [(str(row.get("id", "")).rsplit("/", 1)[-1], row.get("created")) for row in names]
 
-    async def _count(self, body: bytes, keeper: Keeper | None) -> int:
+    async def _count(self, body: bytes, keeper: Keeper | None, headers: Mapping[str, str]) -> int:
         front = FRONTS["anthropic"]
         terms = None if keeper is None else keeper.terms(front.name)
         if terms is None or not isinstance(terms.dialect, llamacpp.LlamaCpp):
@@ -149,7 +149,8 @@ class _Doors:
             return max(1, round(len(body) / BYTES_PER_TOKEN))
         parsed = front.parse(body)
         # A journal of its own: counting must not change what stands.
-        stable = Stabiliser(Journal(), terms.rules, terms.dialect, front).run(parsed, "", "")
+        rules = terms.books.book(front.identity(headers, parsed).client)
+        stable = Stabiliser(Journal(), rules, terms.dialect, front).run(parsed, "", "")
         ask = self._gateway.upstream.ask
         status, rendered = await ask(llamacpp.render(terms.dialect.request(stable.draft)))
         counting = llamacpp.tokenize(rendered) if status == 200 else None

@@ -123,19 +123,34 @@ class ClaudeCode:
         # An empty value takes a variable away: that is how a test lets the client make its title calls.
         return {name: value for name, value in (env | self.extra_env).items() if value != ""}
 
-    async def run(self, prompt: str, continue_: bool = False, max_turns: int = 40, timeout: float = 120.0) -> ClaudeRun:
-        """One user turn in a process of its own. `timeout` in seconds; raises ClientTimeout."""
-        args = ["--output-format", "stream-json"]
+    async def run(
+        self,
+        prompt: str,
+        continue_: bool = False,
+        max_turns: int = 40,
+        timeout: float = 120.0,
+        flags: Sequence[str] = (),
+    ) -> ClaudeRun:
+        """One user turn in a process of its own. `timeout` in seconds; raises ClientTimeout.
+
+        flags   more of the client's own options: `--resume ID`, `--fork-session`, `--mcp-config FILE`
+        """
+        args = ["--output-format", "stream-json", *flags]
         if continue_:
             args.append("-c")
         async with self._started([*args, "-p", prompt], max_turns, timeout, asyncio.subprocess.DEVNULL) as process:
             return await _gather(process, ())
 
     async def converse(
-        self, prompts: Sequence[str], continue_: bool = False, max_turns: int = 40, timeout: float = 180.0
+        self,
+        prompts: Sequence[str],
+        continue_: bool = False,
+        max_turns: int = 40,
+        timeout: float = 180.0,
+        flags: Sequence[str] = (),
     ) -> ClaudeRun:
         """Several user turns in one process, each sent when the turn before it has ended; one `timeout` for all."""
-        args = ["--output-format", "stream-json", "--input-format", "stream-json", "-p"]
+        args = ["--output-format", "stream-json", "--input-format", "stream-json", *flags, "-p"]
         if continue_:
             args.append("-c")
         async with self._started(args, max_turns, timeout, asyncio.subprocess.PIPE) as process:

@@ -40,6 +40,10 @@ class Parsed(msgspec.Struct, frozen=True):
     """What was received; where it held half a surrogate pair (see `mended`), what it was read as."""
     leading: int = 0
     """No message of this protocol is the system prompt."""
+    cache_key: str = ""
+    """This protocol has none."""
+    loading: tuple[tuple[str, bytes], ...] = ()
+    """Nor does it say how a model is to be loaded."""
 
     @property
     def lengths(self) -> tuple[int, ...]:

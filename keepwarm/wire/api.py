@@ -56,6 +56,14 @@ class Parsed(Protocol):
         """Bytes of each message, the leading ones too."""
 
     @property
+    def cache_key(self) -> str:
+        """The client's own name for the conversation, for servers that route by it; "" when it says none."""
+
+    @property
+    def loading(self) -> tuple[tuple[str, bytes], ...]:
+        """Members that say how the model is to be loaded, as JSON texts by name (Ollama's `options`, `keep_alive`)."""
+
+    @property
     def body(self) -> bytes:
         """The whole body."""
 

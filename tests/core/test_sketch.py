@@ -7,7 +7,7 @@ from hypothesis import given
 
 from keepwarm.core import digest
 from keepwarm.core.prompt import Block, Message, Text, Thinking, ToolResult, ToolUse, Turn
-from keepwarm.core.sketch import changes, loose_of, loose_turn, sketch
+from keepwarm.core.sketch import changes, loose_of, loose_turn, marks_of, sketch
 from tests.rules.turns import turns
 
 REMINDER = "<system-reminder>be brief</system-reminder>"
@@ -27,7 +27,7 @@ def call(arguments: str, name: str = "Bash") -> ToolUse:
 
 
 def loosely(turn: Turn) -> bytes:
-    return loose_turn(loose_of(message) for message in turn.messages)
+    return loose_turn(loose_of(message.role, marks_of(message)) for message in turn.messages)
 
 
 SAME_MEANING = [

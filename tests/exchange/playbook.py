@@ -42,7 +42,8 @@ from keepwarm.exchange.commands import (
 from keepwarm.exchange.keeper import Call, Keeper, Manner
 from keepwarm.exchange.life import Life
 from keepwarm.ledger.records import Record
-from keepwarm.rules.engine import RuleBook, rule_book
+from keepwarm.rules.engine import rule_book
+from keepwarm.rules.shelf import Books
 from keepwarm.session.journal import Journal
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.chat_shapes import ChatShape, Counts
@@ -70,7 +71,7 @@ def keeper(
     *,
     slots: int = 0,
     manner: Manner | None = None,
-    rules: RuleBook | None = None,
+    rules: Books | None = None,
     journal: Journal | None = None,
 ) -> Keeper:
     """The shared state towards one server that nobody has asked yet."""
@@ -157,14 +158,21 @@ def asks(path: str) -> Callable[[Any], bool]:
 class Playbook:
     """One life being played."""
 
-    def __init__(self, body: bytes, on: Keeper | None = None, headers: Json | None = None, query: str = "") -> None:
+    def __init__(
+        self,
+        body: bytes,
+        on: Keeper | None = None,
+        headers: Json | None = None,
+        query: str = "",
+        front: str = "anthropic",
+    ) -> None:
         self.keeper = on if on is not None else keeper()
         self.commands: list[Command] = []
         """All that the life has asked for, waiting left out."""
         self.now = 0.0
         number = f"{next(_NUMBERS):024x}"
         call = Call(number, 1_700_000_000.0, headers or {}, body, query)
-        self.life = Life(call, self.keeper, FRONTS["anthropic"])
+        self.life = Life(call, self.keeper, FRONTS[front])
         self._steps: Generator[Command, Event | None, None] = self.life.run()
         self._state = machine.State.IDLE
         self._pending: list[Command] = []

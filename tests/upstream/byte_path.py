@@ -50,9 +50,8 @@ class Sender:
         stable = Stabiliser(self._journal, self._rules, self._dialect, self._front).run(parsed, "session", "")
         head = self._journal.stand(self._journal.group(stable.group), stable.lineage, stable.standing, stable.head)
         self._count += 1
-        self._journal.sent(
-            stable.group, stable.lineage, Sent(str(self._count), stable.keys, head, stable.options, trail=stable.trail)
-        )
+        sent = Sent(str(self._count), stable.keys, head, stable.options, trail=stable.trail)
+        self._journal.sent(stable.group, stable.lineage, sent)
         self.stable = stable
         return self._dialect.request(stable.draft)
 

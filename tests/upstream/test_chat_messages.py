@@ -327,7 +327,7 @@ def test_tools_go_in_the_order_first_seen() -> None:
     one.send(body(USER, tools=[tool("A"), tool("B")]))
     sent = json.loads(one.send(body(USER, tools=[tool("B"), tool("A", '{"y":{}, "x":{}}')])))
     assert json.dumps(sent["tools"]) == json.dumps([tool("A"), tool("B")])
-    assert one.codes() == ["ORD001", "ORD001"]
+    assert one.codes() == ["ORD001", "ORD003"]
 
 
 def test_a_tool_that_no_function_is_goes_as_its_own_text() -> None:
