@@ -1,4 +1,4 @@
-"""The judge sees what it has to see: a word that is missing, a place that was rewritten, what a request goes on from."""
+"""The judge sees what it has to see: a missing word, a place that was rewritten, what a request goes on from."""
 
 from __future__ import annotations
 
