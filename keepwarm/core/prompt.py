@@ -140,6 +140,8 @@ class Tool(msgspec.Struct, frozen=True, gc=False):
     deferred: bool = False
     """The client does not want it in the prompt before a tool result refers to it."""
     raw: bytes = b""
+    late: bool = False
+    """The model reads of it in the conversation, not at the head of the prompt."""
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):

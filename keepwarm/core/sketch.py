@@ -133,6 +133,15 @@ def changes(old: Sequence[Mark], new: Sequence[Mark]) -> list[Change]:
     found += _keyed("result", old, new)
     found += _keyed("call", old, new)
     found += _row(old, new)
+    # A reminder inside of what says something else now came or went with it.
+    was = {change.old for change in found if change.kind == "content"}
+    now = {(change.message, change.place) for change in found if change.kind == "content"}
+    found = [
+        change
+        for change in found
+        if change.kind != "reminder"
+        or not (change.old in was if change.gone else (change.message, change.place) in now)
+    ]
     return sorted(found, key=lambda change: (change.message, change.place))
 
 

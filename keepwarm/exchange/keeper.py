@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from keepwarm.errors import ClientError
+from keepwarm.exchange.loading import Loads
 from keepwarm.exchange.routing import Ways
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Books
@@ -103,6 +104,8 @@ class Keeper:
         self._books = rules
         self._terms = {front: _terms(dialect, rules, manner) for front, dialect in dialects.items()}
         self._journal = journal
+        self.loads = Loads()
+        """How models are loaded."""
         self._seats = seats(slots if manner.seats and manner.keep else 0)
         self._last_in_slot: dict[int, str] = {}
         self._latest = ""

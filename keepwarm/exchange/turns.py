@@ -10,15 +10,15 @@ are written anew), stands as well: see `TurnMaker._as_it_stood`. The newest turn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from keepwarm.core import digest
-from keepwarm.core.prompt import Edit, EditNote, Message, Notice, ToolReference, ToolResult, Turn
+from keepwarm.core.prompt import Edit, EditNote, Message, Notice, Tool, ToolReference, ToolResult, Turn
 from keepwarm.core.sketch import Change, Mark, changes, loose_of, loose_turn, marks_of, together
-from keepwarm.exchange.tail import Tail, find_reminder, tell
+from keepwarm.exchange.tail import Tail, find_reminder, tell, tell_tools
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Facts, Group, Journal, Lineage
 from keepwarm.session.lineage import Standing, Step, Trail, group_turns, sum_up
@@ -76,11 +76,13 @@ class TurnMaker:
         self._notes: list[EditNote] = []
         self._stood: list[EditNote] = []
         self._inline = ""
+        self._waiting: Mapping[str, Tool] = {}
         self.lineage = self._conversation()
 
-    def run(self, notices: Sequence[Notice] = ()) -> Turns:
-        """The turns; `notices` are told in the newest one unless they have been. Raises BadJson for a message that
-        cannot be read."""
+    def run(self, notices: Sequence[Notice] = (), waiting: Mapping[str, Tool] | None = None) -> Turns:
+        """The turns; `notices` are told in the newest one unless they have been, the definition of a tool in `waiting`
+        where a result loads it. Raises BadJson for a message that cannot be read."""
+        self._waiting = waiting or {}
         keys, steps = self._taken_over()
         self._row = list(steps)
         at = steps[-1].end if steps else 0
@@ -237,6 +239,9 @@ class TurnMaker:
         told: tuple[tuple[str, bytes], ...] = ()
         if tail is not None and spoken.messages:
             spoken, told, more = tell(spoken, tail)
+            edits += more
+        if self._waiting:
+            spoken, more = tell_tools(spoken, self._waiting)
             edits += more
         fix = self._rules.turn(spoken, self._recollection(after))
         notes = (*self._named(edits, original), *self._named(fix.edits, fix.value))

@@ -32,6 +32,7 @@ class Anthropic(msgspec.Struct, frozen=True):
     name = "anthropic"
     protocol = "anthropic"
     same_protocol = True
+    quiet_tools = False
 
     def marks(self, body: bytes) -> bool:
         """True: `cache_control` moves, and reasoning is signed."""

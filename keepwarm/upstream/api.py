@@ -13,6 +13,7 @@ import msgspec
 
 from keepwarm.core.events import Event, Failed
 from keepwarm.core.prompt import Options, SystemBlock, Tool, Turn
+from keepwarm.upstream.memory import Memory
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -47,7 +48,9 @@ class Draft(msgspec.Struct, frozen=True):
     lengths: tuple[int, ...] = ()
     """Bytes of each of the client's messages, the leading ones too, where they are known."""
     members: tuple[tuple[str, object], ...] = ()
-    """Members of the body to send besides, by name."""
+    """Members of the body to send, by name, whatever the client says in them."""
+    late: bytes = b""
+    """What `Dialect.tools` made of those that the model reads of in the conversation, not at the head of the prompt."""
     leading: int = 0
     """How many messages stand in front of those of `ranges` and are the system prompt."""
     untouched: bool = False
@@ -72,6 +75,8 @@ class Traits(msgspec.Struct, frozen=True):
     """Whether it takes chat completions."""
     first_party: bool = False
     """Anthropic itself: observed, never rewritten, unless the user turns it on."""
+    memory: Memory = ""
+    """How far back its cache can go; "" where nothing tells."""
 
 
 class Reader(Protocol):
@@ -98,6 +103,10 @@ class Dialect(Protocol):
     @property
     def same_protocol(self) -> bool:
         """True when that is the client's protocol: bytes are edited in place and answers pass as they are."""
+
+    @property
+    def quiet_tools(self) -> bool:
+        """True when the server can offer tools to the model that the chat template does not print: `Draft.late`."""
 
     def marks(self, body: bytes) -> bool:
         """Whether a client's newest bytes count where a turn says what it said before: cache marks move in them.
