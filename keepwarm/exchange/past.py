@@ -42,9 +42,8 @@ def past_head(dialect: Dialect, now: Draft, sent: Sent) -> Outgoing:
 
 def _translated(dialect: Dialect, now: Draft, sent: Sent, chunks: tuple[bytes, ...]) -> Outgoing:
     head = sent.head
-    return dialect.request(
-        replace(now, body=b"", options=sent.options, system=head.system, tools=head.tools, chunks=chunks, slot=None)
-    )
+    draft = replace(now, body=b"", options=sent.options, system=head.system, tools=head.tools, late=head.late)
+    return dialect.request(replace(draft, chunks=chunks, slot=None))
 
 
 def _as_it_is(dialect: Dialect, now: Draft, sent: Sent, rows: list[bytes]) -> Outgoing:

@@ -228,7 +228,8 @@ def test_whatever_comes_back_it_ends(answers: list[tuple[int, bytes]]) -> None:
 
     class Noise(Telling):
         def answer(self, request: Outgoing) -> tuple[int, bytes]:
-            return answers[len(self.asked) - 1] if super().answer(request) else (0, b"")
+            super().answer(request)
+            return answers[len(self.asked) - 1]
 
     verdict, _ = inquire(asked(edited()), Noise())
     assert verdict is None or isinstance(verdict, Verdict)
