@@ -23,6 +23,12 @@ TOGETHER: Final = (
     ("VOL003-clock", "HIS004-reordered", "HIS003-each", "ORD003-keys"),
     ("VOL001-each", "HIS005-result", "HIS002-dropped"),
     ("VOL002-moving", "VOL004-git", "HIS005-trimming"),
+    ("HIS001-moved", "HIS003-rewritten", "clean-resume"),
+    ("VOL003-clock", "ORD001-each", "HIS002-dropped", "clean-resume"),
+    ("HIS002-dropped", "HIS003-rewritten", "clean-rewind"),
+    ("VOL001-each", "HIS003-rewritten", "HIS005-compacted"),
+    ("VOL001-each", "HIS001-moved", "HIS007-cut"),
+    ("HIS001-moved", "HIS003-rewritten", "SEA001-helpers"),
 )
 """What is injected together."""
 
