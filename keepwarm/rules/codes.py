@@ -27,6 +27,12 @@ from keepwarm.rules import (
     sea001,
     sea002,
     srv001,
+    srv002,
+    srv003,
+    srv004,
+    srv005,
+    srv006,
+    srv007,
     vol001,
     vol002,
     vol003,
@@ -63,6 +69,12 @@ CODES: Final[dict[str, Rule]] = {
         sea001.RULE,
         sea002.RULE,
         srv001.RULE,
+        srv002.RULE,
+        srv003.RULE,
+        srv004.RULE,
+        srv005.RULE,
+        srv006.RULE,
+        srv007.RULE,
     )
 }
 """By code. Fixes run in this order; a cause is named by the first rule that knows it, so the specific stand first.

@@ -13,6 +13,7 @@ import msgspec
 
 from keepwarm.core.events import Event, Failed
 from keepwarm.core.prompt import Options, SystemBlock, Tool, Turn
+from keepwarm.upstream.memory import Memory
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ class Draft(msgspec.Struct, frozen=True):
     lengths: tuple[int, ...] = ()
     """Bytes of each of the client's messages, the leading ones too, where they are known."""
     members: tuple[tuple[str, object], ...] = ()
-    """Members of the body to send besides, by name."""
+    """Members of the body to send, by name, whatever the client says in them."""
     late: bytes = b""
     """What `Dialect.tools` made of those that the model reads of in the conversation, not at the head of the prompt."""
     leading: int = 0
@@ -74,6 +75,8 @@ class Traits(msgspec.Struct, frozen=True):
     """Whether it takes chat completions."""
     first_party: bool = False
     """Anthropic itself: observed, never rewritten, unless the user turns it on."""
+    memory: Memory = ""
+    """How far back its cache can go; "" where nothing tells."""
 
 
 class Reader(Protocol):

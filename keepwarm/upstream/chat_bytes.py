@@ -69,7 +69,7 @@ class ChatBytes(msgspec.Struct, frozen=True):
             if draft.tools and "tools" in spans:
                 patches.append(Patch(*spans["tools"], draft.tools))
             wanted = self.wanted(draft, spans)
-            wanted |= {name: _encode(value) for name, value in draft.members if name not in spans}
+            wanted |= {name: _encode(value) for name, value in draft.members}
         if self.model:
             wanted["model"] = _encode(self.model)
         asks = "stream_options" in wanted

@@ -67,7 +67,7 @@ def render(request: Outgoing) -> Outgoing:
 def clear(slot: int, rendered: bytes) -> Outgoing | None:
     """The first tokens of a new conversation into a slot, from `render`'s answer: the old content goes to the
     host cache, and the conversation then keeps what is in the slot, so it takes no other's entry apart."""
-    prompt = _prompt(rendered)
+    prompt = prompt_of(rendered)
     if not prompt:
         return None
     return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
@@ -85,8 +85,8 @@ def in_other_words(request: Outgoing, words: bytes) -> Outgoing:
 def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
     """What a conversation has in common with the one in the slot, and no more, into that slot: two of `render`'s
     answers, of the new request and of the same one with the words that the old conversation began with."""
-    prompt = _prompt(rendered)
-    prompt = prompt[: common_prefix(prompt, _prompt(other))]
+    prompt = prompt_of(rendered)
+    prompt = prompt[: common_prefix(prompt, prompt_of(other))]
     if not prompt:
         return None
     return Outgoing("/completion", msgspec.json.encode({"prompt": prompt, "n_predict": 0, "id_slot": slot}))
@@ -94,7 +94,7 @@ def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
 
 def tokenize(rendered: bytes) -> Outgoing | None:
     """Ask for the tokens of a prompt, from `render`'s answer."""
-    prompt = _prompt(rendered)
+    prompt = prompt_of(rendered)
     if not prompt:
         return None
     return Outgoing("/tokenize", msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True}))
@@ -120,7 +120,8 @@ class _Tokens(msgspec.Struct, frozen=True):
     tokens: list[msgspec.Raw]
 
 
-def _prompt(rendered: bytes) -> str:
+def prompt_of(rendered: bytes) -> str:
+    """The prompt text in `render`'s answer; "" when it holds none."""
     try:
         prompt = msgspec.json.decode(rendered, type=dict[str, Any]).get("prompt")
     except UNREADABLE:
@@ -130,10 +131,7 @@ def _prompt(rendered: bytes) -> str:
 
 def traits(props: bytes) -> Traits | None:
     """What `GET /props` says; None when this is no llama-server."""
-    try:
-        said = msgspec.json.decode(props, type=dict[str, Any])
-    except UNREADABLE:
-        return None
+    said = _said(props)
     slots = said.get("total_slots")
     if not isinstance(slots, int):
         return None
@@ -143,3 +141,16 @@ def traits(props: bytes) -> Traits | None:
     vision = bool(modalities.get("vision")) if isinstance(modalities, dict) else True
     model = str(said.get("model_alias") or said.get("model_path") or "").rsplit("/", 1)[-1]
     return Traits("llamacpp", slots, context, vision, model, str(said.get("build_info") or ""))
+
+
+def model_file(props: bytes) -> str:
+    """Where the model's file is on the server's machine, from the answer to `GET /props`; "" when it does not say."""
+    path = _said(props).get("model_path")
+    return path if isinstance(path, str) else ""
+
+
+def _said(props: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(props, type=dict[str, Any])
+    except UNREADABLE:
+        return {}

@@ -42,6 +42,8 @@ class Parsed(msgspec.Struct, frozen=True):
     """No message of this protocol is the system prompt."""
     cache_key: str = ""
     """This protocol has none."""
+    loading: tuple[tuple[str, bytes], ...] = ()
+    """Nor does it say how a model is to be loaded."""
 
     @property
     def lengths(self) -> tuple[int, ...]:

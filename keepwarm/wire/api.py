@@ -60,6 +60,10 @@ class Parsed(Protocol):
         """The client's own name for the conversation, for servers that route by it; "" when it says none."""
 
     @property
+    def loading(self) -> tuple[tuple[str, bytes], ...]:
+        """Members that say how the model is to be loaded, as JSON texts by name (Ollama's `options`, `keep_alive`)."""
+
+    @property
     def body(self) -> bytes:
         """The whole body."""
 

@@ -44,6 +44,8 @@ class Parsed(msgspec.Struct, frozen=True):
     cache_key: str
     """`prompt_cache_key`; "" when the client said none."""
     user: str
+    loading: tuple[tuple[str, bytes], ...]
+    """`keep_alive`, `options` and `shift`, where they are said."""
     body: bytes
     """What was received; where it held half a surrogate pair (see `mended`), what it was read as."""
 
@@ -67,6 +69,9 @@ class _Envelope(msgspec.Struct, frozen=True):
     chat_template_kwargs: _Raw = _NOTHING
     prompt_cache_key: _Raw = _NOTHING
     user: _Raw = _NOTHING
+    keep_alive: _Raw = _NOTHING
+    options: _Raw = _NOTHING
+    shift: _Raw = _NOTHING
 
 
 class _StreamOptions(msgspec.Struct, frozen=True):
@@ -103,6 +108,7 @@ class _System(msgspec.Struct, frozen=True):
     content: _Raw = _NOTHING
 
 
+_LOADING: Final = ("keep_alive", "options", "shift")
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 _SYSTEM: Final = msgspec.json.Decoder(_System)
 _STRING: Final = msgspec.json.Decoder(str)
@@ -135,6 +141,7 @@ def parse(body: bytes) -> Parsed:
         lengths=everything.lengths(),
         cache_key=_read(said.prompt_cache_key, str) or "",
         user=_read(said.user, str) or "",
+        loading=tuple((name, bytes(raw)) for name in _LOADING if len(raw := getattr(said, name))),
         body=body,
     )
 

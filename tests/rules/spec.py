@@ -6,14 +6,15 @@ A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced 
     request            a whole request body, run through the stabiliser with this one rule in force
     request anthropic  the same towards one dialect (llamacpp, chat, anthropic); llamacpp where none is named; behind it
                        may stand the server's host name, and "session" with the session's name
+    chat-request       the same from a client of chat completions, towards one dialect (chat where none is named)
     answer             what the server generated for the request before: {"text":, "thinking":, "calls": [...]}
     interrupted        what it had generated when the client hung up
     findings           the edits of the latest request, a line each: "CODE pointer: note"; empty for none
     metadata           what was lifted out of the prompt, a line each: "name=value"
     causes             the codes that explain where the latest request parts from the one before; empty for none
     headers            what goes upstream besides the client's headers, a line each: "name: value"
-    sent               what goes upstream: towards a chat server the members named in it (as JSON values), towards
-                       a Messages server the whole body, byte for byte
+    sent               what goes upstream: of a translation the members named in it (as JSON values), where the client
+                       and the server speak one protocol the whole body, byte for byte
     markers            the codes that say what is wrong with the latest request's cache markers; empty for none
     callers            what callers of models say and what goes upstream, JSON values by pointer, a line each:
                        "model {..} -> {..}", with "; changed /pointer .." behind it where something was
@@ -22,6 +23,8 @@ A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced 
                        "kind lineage session -> slot: reason", or "lineage leaves"
     verdicts           what a server reported, a line each: "had N, now N with N cached -> outcome blame CODES";
                        "had N+M" where an answer of M tokens stood behind the prompt
+    server             what can be seen of a server that reused too little, a line each: "names -> CODE", the names
+                       being members of server_side.Loss and Server ("cached" is `actual`), "name=value" or "name"
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ from keepwarm.core.prompt import Edit
 from keepwarm.exchange.marking import faults, mark
 from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser, Stable
+from keepwarm.ledger.server_side import Loss, Server, server_cause
 from keepwarm.ledger.verdict import Predecessor, judge
 from keepwarm.rules.codes import CODES
 from keepwarm.rules.engine import RuleBook
@@ -56,7 +60,7 @@ from keepwarm.upstream.registry import dialect
 from keepwarm.wire.fronts import FRONTS
 
 SPECS = Path(__file__).parent / "specs"
-_FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```([\w-]+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXPECTING = (
     "findings",
     "metadata",
@@ -68,6 +72,7 @@ _EXPECTING = (
     "replicas",
     "seats",
     "verdicts",
+    "server",
 )
 _GUEST = re.compile(r"(?P<kind>\w+) (?P<lineage>\w+) (?P<session>\w+) -> (?P<slot>\d+): (?P<reason>.+)")
 _REPORT = re.compile(
@@ -125,7 +130,8 @@ class Player:
         """Every step in order."""
         steps = {
             "settings": self._settings,
-            "request": self._request,
+            "request": lambda step: self._request(step, "anthropic", "llamacpp"),
+            "chat-request": lambda step: self._request(step, "chat", "chat"),
             "answer": self._answer,
             "interrupted": self._interrupted,
             "findings": self._findings,
@@ -138,6 +144,7 @@ class Player:
             "replicas": _replicas,
             "seats": _seats,
             "verdicts": _verdicts,
+            "server": _server,
         }
         for step in section.steps:
             assert step.kind in steps, f"there is no step {step.kind!r}"
@@ -153,10 +160,10 @@ class Player:
         book = self._config.shelf().book("")
         self._rules = structs.replace(book, rules=(CODES[self._code],))
 
-    def _request(self, step: Step) -> None:
+    def _request(self, step: Step, front: str, otherwise: str) -> None:
         word, _, session = step.word.partition(" session ")
         kind, _, host = word.partition(" ")
-        self._dialect = dialect(Traits(kind or "llamacpp"))
+        self._front, self._dialect = FRONTS[front], dialect(Traits(kind or otherwise), front=front)
         parsed = self._front.parse(step.text.encode())
         stable = Stabiliser(self._journal, self._rules, self._dialect, self._front).run(
             parsed, session or "session", ""
@@ -269,3 +276,25 @@ def _verdicts(step: Step) -> None:
         usage = Usage(int(report["now"]), int(report["cached"]), 1)
         verdict = judge(usage, Predecessor(int(report["had"]), int(report["answer"] or 0), 1.0, True))
         _expect(" ".join((verdict.outcome, verdict.blame, *verdict.causes)), report["verdict"])
+
+
+def _server(step: Step) -> None:
+    for line in step.text.splitlines():
+        seen, arrow, code = line.partition(" -> ")
+        assert arrow, f"a line that cannot be read: {line}"
+        said: dict[str, Any] = {
+            "cached": None,
+            "prompt_tokens": None,
+            "before": None,
+            "answer": None,
+            "appended": False,
+        }
+        for word in seen.split():
+            name, _, value = word.partition("=")
+            said[name] = value if name == "memory" else int(value) if value.isdecimal() else value != "no"
+        said["actual"] = said.pop("cached")
+        loss = msgspec.convert({name: said[name] for name in said if name in Loss.__struct_fields__}, Loss)
+        server = msgspec.convert({name: said[name] for name in said if name in Server.__struct_fields__}, Server)
+        unknown = said.keys() - {*Loss.__struct_fields__, *Server.__struct_fields__}
+        assert not unknown, f"no such thing can be seen: {unknown}"
+        _expect(server_cause(loss, server), code)

@@ -92,6 +92,8 @@ def is_played(cell: Cell) -> bool:
         return True
     if not all(row.observed for row in cell.rows):
         return False
+    if len(cell.rows) > 1 and any(row.code == "SEA001" for row in cell.rows):
+        return False  # of what a stolen slot costs nothing is left where the client has parted the prompt itself
     if cell.template == "strict_system" and "VOL002-inline" in cell.injections:
         return False  # refused by the template
     return cell.template != "qwen_like" or not any(row.thinking for row in cell.rows)

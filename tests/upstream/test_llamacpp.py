@@ -124,9 +124,15 @@ def test_another_server_is_told_apart(props: bytes) -> None:
     assert llamacpp.traits(props) is None
 
 
+def test_it_names_the_file_of_its_model() -> None:
+    assert llamacpp.model_file(json.dumps(PROPS).encode()) == "/models/SmolLM2.gguf"
+    assert llamacpp.model_file(b'{"total_slots":1}') == llamacpp.model_file(b'{"model_path":7}') == ""
+
+
 @given(st.binary(max_size=40))
 def test_nothing_that_comes_back_breaks_the_reading(data: bytes) -> None:
     llamacpp.traits(data)
+    llamacpp.model_file(data)
     llamacpp.tokens(data)
     llamacpp.tokenize(data)
     llamacpp.clear(0, data)
