@@ -116,6 +116,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What clients must show as their API key; needed when the host is not loopback."""
     keep: bool = True
     """Whether what was sent stands. `false` translates only: for comparison."""
+    exact: bool = True
+    """Whether the server is asked for its own token ids, after an answer and beside the traffic, where a verdict rests
+    on an estimate or something was lost."""
     max_body: int = 64 * 1024 * 1024
     """Bytes that a request may have."""
 

@@ -133,6 +133,15 @@ def changes(old: Sequence[Mark], new: Sequence[Mark]) -> list[Change]:
     found += _keyed("result", old, new)
     found += _keyed("call", old, new)
     found += _row(old, new)
+    # A reminder inside of what says something else now came or went with it.
+    was = {change.old for change in found if change.kind == "content"}
+    now = {(change.message, change.place) for change in found if change.kind == "content"}
+    found = [
+        change
+        for change in found
+        if change.kind != "reminder"
+        or not (change.old in was if change.gone else (change.message, change.place) in now)
+    ]
     return sorted(found, key=lambda change: (change.message, change.place))
 
 
@@ -197,7 +206,7 @@ def _gone(kind: ChangeKind, mark: Mark, new: Sequence[Mark]) -> Change:
     """A block that is no longer there: its place is where it stood; where its message is gone too, that of the next."""
     there = [one for one in new if one.message == mark.message]
     path = mark.path if there else ""
-    if any(one.path == "/content" for one in there):
+    if path.startswith("/content/") and any(one.path == "/content" for one in there):
         path = "/content"
     return Change(kind, mark.message, mark.place, path, gone=mark.strict, old=(mark.message, mark.place))
 

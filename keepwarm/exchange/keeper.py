@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from keepwarm.errors import ClientError
+from keepwarm.exchange.loading import Loads
 from keepwarm.exchange.routing import Ways
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Books
@@ -57,6 +59,29 @@ class Terms(msgspec.Struct, frozen=True):
     """What reads the metadata in a prompt that is observed and stays as it is."""
 
 
+class Pace:
+    """How long the server takes for a token of a prompt: what it took lately counts most."""
+
+    ENOUGH: Final = 256
+    """Tokens that tell it: for fewer the time is that of everything else."""
+
+    def __init__(self) -> None:
+        self._tokens = 0.0
+        self._ms = 0.0
+
+    @property
+    def usual(self) -> float | None:
+        """Milliseconds a token; None while nothing is known."""
+        return self._ms / self._tokens if self._tokens else None
+
+    def learn(self, tokens: int, ms: float) -> float | None:
+        """Take in that so many tokens took so long; what to reckon with for them, milliseconds a token."""
+        if tokens < self.ENOUGH or ms <= 0:
+            return self.usual
+        self._tokens, self._ms = 0.9 * self._tokens + tokens, 0.9 * self._ms + ms
+        return ms / tokens
+
+
 class Keeper:
     """The shared state towards one upstream. Not frozen: this is the one place where a life changes the world.
 
@@ -79,9 +104,13 @@ class Keeper:
         self._books = rules
         self._terms = {front: _terms(dialect, rules, manner) for front, dialect in dialects.items()}
         self._journal = journal
+        self.loads = Loads()
+        """How models are loaded."""
         self._seats = seats(slots if manner.seats and manner.keep else 0)
         self._last_in_slot: dict[int, str] = {}
         self._latest = ""
+        self.pace = Pace()
+        """How long a token of a prompt takes."""
         self.context = context
         """Tokens that one conversation can hold."""
 

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypeAlias
 
+import msgspec
 from msgspec.structs import replace
 
 from keepwarm.core.events import Failed
 from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
-from keepwarm.exchange.commands import Close, Command, Event, Reply, Write
+from keepwarm.exchange.commands import Close, Command, Event, Headers, Reply, Write
+from keepwarm.exchange.exact import Question
 from keepwarm.exchange.keeper import Call, Keeper, Terms
 from keepwarm.exchange.marking import mark
 from keepwarm.exchange.relay import Gone, Passage
@@ -25,6 +27,8 @@ from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser
 from keepwarm.exchange.story import UNSET, Story
 from keepwarm.ledger.records import Record, Recording, Seat
+from keepwarm.rules import key002
+from keepwarm.rules.key002 import Route
 from keepwarm.session.affinity import SIDE, Choice, Guest
 from keepwarm.session.lineage import Sent
 from keepwarm.upstream import llamacpp
@@ -43,6 +47,8 @@ class Life:
         self._front = front
         self._slot: int | None = None
         self._passage: Passage | None = None
+        self.question: Question | None = None
+        """When the life is over: what may be asked beside, to know its verdict better."""
 
     def run(self) -> Steps:
         """The life itself."""
@@ -61,7 +67,9 @@ class Life:
         """Give the seat back and make the record. The shell calls it when a life breaks; else `run` does."""
         self._keeper.stand_up(self._slot)
         self._slot = None
-        return self.story.record(self._keeper)
+        record, recording = self.story.record(self._keeper)
+        self.question = self.story.question(self._keeper, record)
+        return record, recording
 
     def _serve(self) -> Steps:
         story, keeper = self.story, self._keeper
@@ -133,10 +141,10 @@ class Life:
     def _sit(self, *, observing: bool) -> Choice:
         story = self.story
         assert story.stable is not None
-        guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
-        choice, story.moved = self._keeper.sit(
-            guest, story.stable.lineage.count > 0, observing=observing, client=story.who.client
-        )
+        stable = story.stable
+        guest = Guest(stable.lineage.id, story.who.session, story.kind, stable.older.bond, stable.older.after)
+        returning = stable.lineage.count > 0
+        choice, story.moved = self._keeper.sit(guest, returning, observing=observing, client=story.who.client)
         self._slot = choice.slot
         story.seat = Seat(choice.slot, choice.reason)
         return choice
@@ -147,12 +155,12 @@ class Life:
         draft = story.stable.draft
         metadata = story.stable.metadata
         if terms.manner.observe:
+            draft = replace(draft, untouched=True)
             metadata = ()
         headers = pass_on.onward(story.call.headers, metadata, same_protocol=dialect.same_protocol)
         asker = Asker(draft.options.model, story.who.session, story.who.agent, story.stable.lineage.id)
-        route, edits = find_way(terms.manner.ways, story.rules, asker, headers)
-        story.notes += map(story.rules.note, edits)
-        outgoing = dialect.request(replace(draft, slot=self._slot, headers=route.headers, members=route.members))
+        route, members = self._route(terms, asker, headers)
+        outgoing = dialect.request(replace(draft, slot=self._slot, headers=route.headers, members=members))
         if terms.manner.marks and dialect.protocol == "anthropic":
             body, edits = mark(outgoing.body, story.rules, asker.model)
             outgoing = replace(outgoing, body=body)
@@ -161,6 +169,21 @@ class Life:
         if dialect.same_protocol and story.call.query:
             return replace(outgoing, path=f"{outgoing.path}?{story.call.query}")
         return outgoing
+
+    def _route(self, terms: Terms, asker: Asker, headers: Headers) -> tuple[Route, tuple[tuple[str, object], ...]]:
+        """The way to the machine that holds the conversation, and the members of the body that are not the client's."""
+        story = self.story
+        assert story.parsed is not None
+        said = (key002.MEMBER,) if story.parsed.cache_key else ()
+        route, edits = find_way(terms.manner.ways, story.rules, asker, headers, said)
+        members: tuple[tuple[str, object], ...] = route.members
+        if story.parsed.loading and story.rules.has("KEY003"):
+            model = terms.manner.ways.model or asker.model
+            settled, changed = self._keeper.loads.settle(model, story.parsed.loading)
+            members = (*members, *((name, msgspec.Raw(text)) for name, text in settled))
+            edits = (*edits, *changed)
+        story.notes += map(story.rules.note, edits)
+        return route, members
 
     def _hand_over(self, choice: Choice, outgoing: Outgoing, passage: Passage) -> Steps:
         """Free the slot for this conversation without losing what is in it (`session/affinity.py` says how).
@@ -175,6 +198,11 @@ class Life:
             return
         rendered = yield from passage.ask(llamacpp.render(outgoing))
         small = llamacpp.clear(choice.slot, rendered.body) if rendered.status == 200 else None
+        if choice.handover == "keep":
+            assert self.story.stable is not None
+            words = self.story.stable.older.opening(choice.before)
+            other = yield from passage.ask(llamacpp.render(llamacpp.in_other_words(outgoing, words)))
+            small = llamacpp.keep(choice.slot, rendered.body, other.body) if other.status == 200 else None
         if small is not None:
             yield from passage.ask(replace(small, headers=headers))
 

@@ -5,6 +5,7 @@ Here the parts are put together, and the head is made; `turns.py` makes the turn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
@@ -15,10 +16,13 @@ from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import EditNote, Head, Notice, Options, SystemBlock, Tool
 from keepwarm.exchange.compare import Now, differences, head_differences
 from keepwarm.exchange.turns import TurnMaker
+from keepwarm.rules import ord002
 from keepwarm.rules.api import FirstSeen, HeadFix
 from keepwarm.rules.engine import RuleBook
-from keepwarm.session.journal import Journal, Lineage
+from keepwarm.session import succession
+from keepwarm.session.journal import KEPT_SHAPES, Group, Journal, Lineage
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Trail, shape_of
+from keepwarm.session.succession import Older
 from keepwarm.upstream.api import Dialect, Draft
 from keepwarm.wire.api import Front, Parsed
 
@@ -44,6 +48,8 @@ class Stable(msgspec.Struct, frozen=True):
     """An older request of which this one repeats all, where `before` is another branch of the conversation."""
     shared: int
     """Leading turns that both have."""
+    older: Older
+    """What it hangs together with when it is new."""
     differences: tuple[Difference, ...]
     """All places where the two part, in the order in which models read."""
     options: Options
@@ -71,27 +77,28 @@ class Stabiliser:
         """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
         note = self._rules.note
         system = self._rules.system(parsed.system)
-        shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
+        asked = digest.of_text(*[block.text for block in system.value])
+        shape = self._shape(asked, system.value, has_tools=bool(parsed.tools_raw))
         # What stands for one kind of server says nothing to another that may answer at the same address later, and
         # what stands for clients of one protocol nothing to those of another.
         spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
         key = GroupKey(session, agent, digest.chain(shape, spoken.encode()), self._front.name)
-        group = self._journal.group(key)
-        maker = TurnMaker(
-            self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw, parsed.leading
-        )
+        maker = self._maker(self._journal.group(key), parsed)
         lineage = maker.lineage
-        heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
-        turns = maker.run(heading.notices)
+        heading = self._heading(parsed, asked, system.value, lineage.head, can_tell=maker.can_tell())
+        turns = maker.run(heading.notices, self._waiting(heading.head.tools))
         steps = turns.trail.steps
+        loads = steps[-1].loads if steps else ()
         latest, shared = lineage.predecessor(turns.keys)
-        if heading.holds and self._breaks(parsed.options, heading, lineage.head, steps[-1].loads, latest, shared):
-            heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
-        head = self._head(parsed, heading, lineage.head, steps[-1].loads)
+        if heading.holds and self._breaks(parsed.options, heading, lineage.head, loads, latest, shared):
+            heading = self._heading(parsed, asked, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
+        head = self._head(parsed, heading, lineage.head, loads)
+        older = succession.older(self._journal, key, lineage, turns.trail)
         last = lineage.requests[0].options if lineage.requests else None
         options = self._rules.options(parsed.options, last)
-        now = Now(options.value, head, turns.trail, self._front, parsed.leading)
-        before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now)
+        anew = older.sent is not None
+        now = Now(options.value, head, turns.trail, self._front, parsed.leading, self._rules.known, anew)
+        before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now, older.sent)
         sibling = before is None and (before := self._journal.sibling(key)) is not None
         if sibling and before is not None:
             parted = head_differences(before, now, max(1, before.head.size))
@@ -110,7 +117,8 @@ class Stabiliser:
                 head.tools,
                 tuple([step.turn.chunk for step in steps]),
                 tuple(pairwise([0, *[step.end for step in steps]])),
-                lengths=parsed.messages_raw.lengths(),
+                lengths=parsed.lengths,
+                late=head.late,
                 leading=parsed.leading,
             ),
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
@@ -118,22 +126,35 @@ class Stabiliser:
             before=before,
             branch=branch,
             shared=shared,
+            older=older,
             differences=parted,
             options=options.value,
-            size=size + steps[-1].size,
+            size=size + (steps[-1].size if steps else 0),
             sibling=sibling,
             inline=turns.inline,
             kept=size + turns.trail.size(shared),
         )
 
+    def _shape(self, asked: bytes, system: tuple[SystemBlock, ...], *, has_tools: bool) -> bytes:
+        """The shape of a prompt, of what stays in its head: found once for each system prompt."""
+        name = asked + self._rules.mark + (b"+" if has_tools else b"-")
+        shape = self._journal.shapes.get(name)
+        if shape is None:
+            fixed = self._rules.head(Head(system), None).head
+            shape = self._journal.shapes[name] = shape_of(fixed.text(), has_tools)
+            if len(self._journal.shapes) > KEPT_SHAPES:
+                self._journal.shapes.popitem(last=False)
+        return shape
+
     def _predecessor(
-        self, key: GroupKey, lineage: Lineage, keys: tuple[bytes, ...], now: Now
+        self, key: GroupKey, lineage: Lineage, keys: tuple[bytes, ...], now: Now, replaced: Sent | None
     ) -> tuple[Sent | None, int, tuple[Difference, ...], Sent | None]:
         """(the latest request of the conversation, the leading turns that both have, where the two part, an older
         request that this one repeats as far as it goes: where a conversation has branches, the server may hold it)."""
         best, shared = lineage.predecessor(keys)
         if best is None and len(keys) > 1:
             best, shared = self._journal.elsewhere(key, keys, now.head.wires)
+        best = best if best is not None else replaced
         if best is None:
             return None, 0, (), None
         latest = lineage.requests[0] if lineage.requests else best
@@ -141,9 +162,15 @@ class Stabiliser:
         branch = best if latest is not best and shared == len(best.keys) and parted else None
         return latest, shared if latest is best else latest.shared(keys), parted, branch
 
+    def _maker(self, group: Group, parsed: Parsed) -> TurnMaker:
+        marks = self._dialect.marks(parsed.body)
+        raws, leading = parsed.messages_raw, parsed.leading
+        return TurnMaker(self._journal, self._rules, self._dialect, self._front, group, raws, leading, marks)
+
     def _heading(
         self,
         parsed: Parsed,
+        asked: bytes,
         system: tuple[SystemBlock, ...],
         old: HeadState | None,
         *,
@@ -151,7 +178,6 @@ class Stabiliser:
         hold: bool = True,
     ) -> _Heading:
         """System and tools after the rules. Read and fixed anew only when the client's are other than last time."""
-        asked = digest.of_text(*[block.text for block in system])
         wires = tuple(map(digest.wire, parsed.tools_raw))
         if hold and old is not None and old.asked == asked and old.wires[:-1] == wires:
             return _Heading(old.head, old.notes, old.notices, wires, asked)
@@ -159,6 +185,8 @@ class Stabiliser:
         fix = HeadFix(Head(system, tools))
         if can_tell:
             fix = self._rules.head(fix.head, old.head if old is not None else None)
+        if not self._dialect.quiet_tools:
+            fix = ord002.unannounced(fix)
         seen = () if old is None else old.head.tools
         hold = hold and self._rules.hold_tools and old is not None and _says(fix.head) == _says(old.head)
         known = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen), hold)
@@ -194,9 +222,12 @@ class Stabiliser:
         original = heading.tools
         if original is None:
             original = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
-        shown = head.tools
+        shown, late = head.tools, tuple[Tool, ...]()
         if not self._dialect.same_protocol:
-            shown = tuple(tool for tool in shown if not tool.deferred or tool.name in loaded)
+            ready = tuple(tool for tool in shown if not tool.deferred or tool.name in loaded)
+            waited = self._waiting(ready)
+            late = tuple(tool for tool in ready if tool.late or tool.name in waited)
+            shown = tuple(tool for tool in ready if tool not in late)
         return HeadState(
             _head_key(head.system, shown),
             head,
@@ -208,7 +239,14 @@ class Stabiliser:
             heading.notices,
             heading.asked,
             _size(head.system, shown),
+            self._dialect.tools(late, original) if late else b"",
         )
+
+    def _waiting(self, tools: Sequence[Tool]) -> dict[str, Tool]:
+        """Those of the tools that are told of where a result loads them."""
+        if not self._dialect.quiet_tools or not self._rules.has("ORD002"):
+            return {}
+        return {tool.name: tool for tool in tools if tool.deferred}
 
 
 class _Heading(msgspec.Struct, frozen=True):
@@ -226,7 +264,7 @@ class _Heading(msgspec.Struct, frozen=True):
     @property
     def holds(self) -> bool:
         """Whether a tool is held back."""
-        return any(note.code == "ORD002" for note in self.notes)
+        return any(note.note == ord002.HELD for note in self.notes)
 
 
 def _says(head: Head) -> list[str]:

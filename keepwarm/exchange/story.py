@@ -7,6 +7,8 @@ from msgspec.structs import replace
 from keepwarm.core import digest
 from keepwarm.core.events import Usage
 from keepwarm.core.prompt import EditNote
+from keepwarm.exchange import headers as pass_on
+from keepwarm.exchange.exact import Case, Question, question
 from keepwarm.exchange.keeper import Call, Keeper
 from keepwarm.exchange.marking import faults
 from keepwarm.exchange.stabilise import Stable
@@ -51,6 +53,8 @@ class Story:
         self.first_token = UNSET
         self.now = 0.0
         """Milliseconds of the latest event."""
+        self.case: Case | None = None
+        """What the verdict was made of."""
 
     def fail(self, kind: str, message: str) -> None:
         """Note that the request failed."""
@@ -100,7 +104,8 @@ class Story:
         if self.ending == "hung_up" and self.usage.cached_tokens is None:
             return None
         suspects = tuple(Suspect(one, self.rules.causes(one)) for one in stable.differences)
-        return judge(self.usage, self._before(stable), suspects, self._scene(stable, keeper))
+        case = self.case = Case(self.usage, self._before(stable), suspects, self._scene(stable, keeper))
+        return judge(case.usage, case.before, case.suspects, case.scene)
 
     def _scene(self, stable: Stable, keeper: Keeper) -> Scene:
         """What is known of the server besides its counts, and of the markers that it was sent."""
@@ -116,12 +121,33 @@ class Story:
             slotted=slotted,
             context=keeper.context,
             marks=marks,
+            pace=self._pace(keeper),
+            plain=keeper.manner.record,
         )
 
     def _other_replica(self, stable: Stable) -> str:
         """How another machine answered than the request before; "" when the same did, or nothing tells."""
         before = stable.before.replica if stable.before is not None else ""
         return f"{self.replica} after {before}" if self.replica and before not in ("", self.replica) else ""
+
+    def question(self, keeper: Keeper, record: Record) -> Question | None:
+        """What the server may be asked to make the verdict exact; None where that would say no more."""
+        if self.case is None or self.stable is None or self.stable.before is None:
+            return None
+        terms = keeper.terms(self.front)
+        headers = pass_on.onward(self.call.headers, (), same_protocol=False)
+        draft = replace(self.stable.draft, headers=headers, untouched=terms.manner.observe)
+        return question(record, self.case, terms.dialect, draft, self.stable.before)
+
+    def _pace(self, keeper: Keeper) -> float | None:
+        """Milliseconds that a token of a prompt takes, where the server does not say it of this one: from the time to
+        the first token, when that many were processed that it tells, else as it was lately."""
+        processed, waited = self.usage.processed_tokens, _known(self.first_token)
+        if self.usage.prompt_ms is None and processed is not None and waited is not None:
+            return keeper.pace.learn(processed, waited - max(0.0, self.overhead))
+        if self.usage.prompt_ms is not None and processed is not None:
+            keeper.pace.learn(processed, self.usage.prompt_ms)
+        return keeper.pace.usual
 
     def _before(self, stable: Stable) -> Predecessor | None:
         """The request that this one goes on from, or whose head it could share."""

@@ -10,15 +10,15 @@ are written anew), stands as well: see `TurnMaker._as_it_stood`. The newest turn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
 
 from keepwarm.core import digest
-from keepwarm.core.prompt import Edit, EditNote, Message, Notice, ToolReference, ToolResult, Turn
+from keepwarm.core.prompt import Edit, EditNote, Message, Notice, Tool, ToolReference, ToolResult, Turn
 from keepwarm.core.sketch import Change, Mark, changes, loose_of, loose_turn, marks_of, together
-from keepwarm.exchange.tail import Tail, find_reminder, tell
+from keepwarm.exchange.tail import Tail, find_reminder, tell, tell_tools
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Facts, Group, Journal, Lineage
 from keepwarm.session.lineage import Standing, Step, Trail, group_turns, sum_up
@@ -46,6 +46,7 @@ class TurnMaker:
     """Makes the turns of one request; `run` does it.
 
     leading  messages of the client's that stand in front of `raws` and are its system prompt
+    marks    see `Dialect.marks`
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class TurnMaker:
         group: Group,
         raws: Sequence[bytes],
         leading: int = 0,
+        marks: bool = True,
     ) -> None:
         self._journal = journal
         self._rules = rules
@@ -65,6 +67,7 @@ class TurnMaker:
         self._group = group
         self._raws = raws
         self._leading = leading
+        self._marks = marks
         self._salt = front.name.encode() + rules.mark
         self._wires = tuple([digest.wire(raw) for raw in raws])
         self._read: dict[int, tuple[Message, Message, tuple[Edit, ...]]] = {}
@@ -73,11 +76,13 @@ class TurnMaker:
         self._notes: list[EditNote] = []
         self._stood: list[EditNote] = []
         self._inline = ""
+        self._waiting: Mapping[str, Tool] = {}
         self.lineage = self._conversation()
 
-    def run(self, notices: Sequence[Notice] = ()) -> Turns:
-        """The turns; `notices` are told in the newest one unless they have been. Raises BadJson for a message that
-        cannot be read."""
+    def run(self, notices: Sequence[Notice] = (), waiting: Mapping[str, Tool] | None = None) -> Turns:
+        """The turns; `notices` are told in the newest one unless they have been, the definition of a tool in `waiting`
+        where a result loads it. Raises BadJson for a message that cannot be read."""
+        self._waiting = waiting or {}
         keys, steps = self._taken_over()
         self._row = list(steps)
         at = steps[-1].end if steps else 0
@@ -128,7 +133,7 @@ class TurnMaker:
         """One more turn: as it stands, or as it did, or made now."""
         after = next((step.turn.key for step in reversed(self._row) if step.turn.key), b"")
         key = _key(after, facts)
-        turn = self._standing(key, start, end)
+        turn = self._standing(key, facts, start, end)
         late: tuple[Notice, ...] | None = None
         if turn is not None:
             self._stood += turn.notes
@@ -141,13 +146,17 @@ class TurnMaker:
             self._notes += turn.notes
         self._row.append(self._step(turn, start, end, late))
 
-    def _standing(self, key: bytes, start: int, end: int) -> Standing | None:
+    def _standing(self, key: bytes, facts: Sequence[Facts], start: int, end: int) -> Standing | None:
         """The turn, if it went upstream before and the client says it in the same bytes where that matters."""
         found = self.lineage.standing.get(key)
         if found is None or not self._dialect.same_protocol or found.wire == self._wire(start, end):
             return found
-        # What a rule has made of it stands whatever marks the client sets in it.
-        return found if found.chunk else None
+        if found.chunk:  # what a rule has made of it stands whatever marks the client sets in it
+            return found
+        if self._marks or not self._rules.has("HIS006"):
+            return None
+        _, notes = self._differing(found, facts, start)
+        return None if notes is None else replace(found, chunk=found.raw)
 
     def _as_told(self, found: Standing, facts: Sequence[Facts], start: int, end: int) -> Standing:
         """A turn that stands, with a note of what the client has left out of it since: its reasoning, empty texts."""
@@ -155,8 +164,9 @@ class TurnMaker:
             return found
         notes = self._differing(found, facts, start)[1] or ()
         edited = (start + number for number, fact in enumerate(facts) if fact.edited)
-        edits = [edit for index in edited for edit in self._message(index)[2]]
-        notes = (*map(self._rules.note, edits), *notes)
+        read = [self._message(index) for index in edited]
+        edits = [edit for _, _, edits in read for edit in edits]
+        notes = (*self._named(edits, Turn(tuple([message for message, _, _ in read]))), *notes)
         self._notes += notes
         return replace(found, notes=(*found.notes, *notes)) if notes else found
 
@@ -224,14 +234,17 @@ class TurnMaker:
         edits = [edit for _, _, edits in read for edit in edits]
         spoken = Turn(tuple([message for _, message, _ in read if message.blocks or message.role == "assistant"]))
         if not key and not spoken.messages:  # nothing is said in it
-            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(self._rules.note, edits)))
+            return Standing(b"", b"", self._dialect.turn(Turn(()), original), self._named(edits, original))
         marks = together(fact.marks for fact in facts)
         told: tuple[tuple[str, bytes], ...] = ()
         if tail is not None and spoken.messages:
             spoken, told, more = tell(spoken, tail)
             edits += more
+        if self._waiting:
+            spoken, more = tell_tools(spoken, self._waiting)
+            edits += more
         fix = self._rules.turn(spoken, self._recollection(after))
-        notes = tuple(map(self._rules.note, (*edits, *fix.edits)))
+        notes = (*self._named(edits, original), *self._named(fix.edits, fix.value))
         for message in fix.value.messages:
             if message.role == "system" and message.blocks:
                 self._inline = f"/messages/{message.index}"
@@ -239,6 +252,15 @@ class TurnMaker:
         raw = b"" if chunk else b",".join(self._raws[start:end])
         wire = self._wire(start, end)
         return Standing(key, wire, chunk, notes, _loads(original), marks, _loose(after, facts), raw, told)
+
+    def _named(self, edits: Sequence[Edit], turn: Turn) -> tuple[EditNote, ...]:
+        """Edits as the record has them, their places in a turn as the client's protocol names them."""
+        found = []
+        for edit in edits:
+            message = next((one for one in turn.messages if edit.path.startswith(f"/messages/{one.index}/")), None)
+            path = edit.path if message is None else self._front.place(edit.path, message)
+            found.append(self._rules.note(replace(edit, path=path)))
+        return tuple(found)
 
     def _recollection(self, after: bytes) -> Recollection:
         before: Sequence[Mark] = self._row[-1].turn.marks if self._row else ()

@@ -93,6 +93,10 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE requests ADD COLUMN had INTEGER",
         "ALTER TABLE requests ADD COLUMN lost_ms REAL",
     ),
+    (
+        "ALTER TABLE requests ADD COLUMN places TEXT",  # JSON
+        "ALTER TABLE requests ADD COLUMN shared INTEGER",
+    ),
 )
 
 

@@ -15,12 +15,13 @@ import threading
 import time
 from collections import Counter, deque
 from pathlib import Path
+from typing import NamedTuple
 
 from keepwarm.errors import LedgerError
 from keepwarm.ledger import migrations
 from keepwarm.ledger.recordings import Recorder
-from keepwarm.ledger.records import Record, Recording
-from keepwarm.ledger.rows import COLUMNS, row_of
+from keepwarm.ledger.records import Record, Recording, Verdict
+from keepwarm.ledger.rows import COLUMNS, VERDICT_COLUMNS, row_of, verdict_row
 
 BATCH_ROWS = 200
 BATCH_SECONDS = 0.1
@@ -33,6 +34,7 @@ _TRIES = 400
 """How often the switch to WAL is tried within BUSY_SECONDS."""
 
 _INSERT = f"INSERT INTO requests ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_AMEND = f"UPDATE requests SET {', '.join(f'{name} = ?' for name in VERDICT_COLUMNS)} WHERE id = ?"
 _INSERT_DROP = "INSERT INTO drops (at, count, reason) VALUES (?, ?, ?)"
 
 # What a single row can be refused for; the rest of its batch is written all the same.
@@ -44,6 +46,29 @@ _BAD_ROW = (
     ValueError,
     OverflowError,
 )
+
+
+class _Entry(NamedTuple):
+    """A record to be written, with its texts or without."""
+
+    record: Record
+    recording: Recording | None
+
+    @property
+    def bulk(self) -> int:
+        """About how many bytes a recording holds in memory."""
+        return self.record.received_bytes + self.record.sent_bytes if self.recording is not None else 0
+
+
+class _Amendment(NamedTuple):
+    """A verdict that takes the place of the one that stands."""
+
+    record_id: str
+    verdict: Verdict
+
+    @property
+    def bulk(self) -> int:
+        return 0
 
 
 class Ledger:
@@ -60,7 +85,7 @@ class Ledger:
         self._recorder = Recorder(self._connection)
         self._capacity = capacity
         self._lock = threading.Condition()
-        self._pending: deque[tuple[Record, Recording | None]] = deque()
+        self._pending: deque[_Entry | _Amendment] = deque()
         self._waiting_bytes = 0
         self._accepted = self._settled = self._hurried_to = 0
         self._closing = self._ended = False
@@ -87,22 +112,19 @@ class Ledger:
         bytes (`digest.wire`): a text is stored once per digest.
         """
         with self._lock:
-            if self._closing or self._ended:
-                self._drop("the ledger is closed")
-                return False
-            if len(self._pending) >= self._capacity:
-                self._drop(f"the queue is full ({self._capacity} records wait to be written)")
-                return False
-            if recording is not None and self._waiting_bytes > RECORDING_BYTES:
+            too_many = recording is not None and self._waiting_bytes > RECORDING_BYTES
+            queued = self._queue(_Entry(record, None if too_many else recording))
+            if queued and too_many:
                 self._drop("the texts of a request were left out: too many wait to be written")
-                recording = None
-            if recording is not None:
-                self._waiting_bytes += _bulk(record)
-            self._pending.append((record, recording))
-            self._accepted += 1
-            if len(self._pending) in (1, BATCH_ROWS):
-                self._lock.notify_all()
-            return True
+            return queued
+
+    def amend(self, record_id: str, verdict: Verdict) -> bool:
+        """Queues a better verdict for a request that was put before; False when it was dropped.
+
+        As quick as `put`. A reader sees the one or the other; an id that is not there is nothing to amend.
+        """
+        with self._lock:
+            return self._queue(_Amendment(record_id, verdict))
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Waits (seconds) until all that was put before is written or counted as dropped; False when it took longer."""
@@ -120,6 +142,21 @@ class Ledger:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def _queue(self, entry: _Entry | _Amendment) -> bool:
+        """Whether there is room for one more; the lock is held."""
+        if self._closing or self._ended:
+            self._drop("the ledger is closed")
+            return False
+        if len(self._pending) >= self._capacity:
+            self._drop(f"the queue is full ({self._capacity} records wait to be written)")
+            return False
+        self._waiting_bytes += entry.bulk
+        self._pending.append(entry)
+        self._accepted += 1
+        if len(self._pending) in (1, BATCH_ROWS):
+            self._lock.notify_all()
+        return True
+
     # The writer's thread
 
     def _run(self) -> None:
@@ -135,7 +172,7 @@ class Ledger:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
 
-    def _next_batch(self) -> list[tuple[Record, Recording | None]]:
+    def _next_batch(self) -> list[_Entry | _Amendment]:
         """The next rows to write, waited for; none when the ledger closes and all is written."""
         with self._lock:
             self._lock.wait_for(lambda: self._pending or self._closing)
@@ -144,17 +181,17 @@ class Ledger:
                 BATCH_SECONDS,
             )
             batch = [self._pending.popleft() for _ in range(min(BATCH_ROWS, len(self._pending)))]
-            self._waiting_bytes -= sum(_bulk(record) for record, recording in batch if recording is not None)
+            self._waiting_bytes -= sum(entry.bulk for entry in batch)
             return batch
 
-    def _write(self, batch: list[tuple[Record, Recording | None]]) -> None:
+    def _write(self, batch: list[_Entry | _Amendment]) -> None:
         with self._lock:
             told = Counter(self._untold)
         refused: list[str] = []
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for record, recording in batch:
-                self._insert(record, recording, refused)
+            for entry in batch:
+                self._insert(entry, refused)
             for reason, count in told.items():
                 self._connection.execute(_INSERT_DROP, (time.time(), count, reason))
             self._connection.execute("COMMIT")
@@ -169,7 +206,14 @@ class Ledger:
             self._settled += len(batch)
             self._lock.notify_all()
 
-    def _insert(self, record: Record, recording: Recording | None, refused: list[str]) -> None:
+    def _insert(self, entry: _Entry | _Amendment, refused: list[str]) -> None:
+        if isinstance(entry, _Amendment):
+            try:
+                self._connection.execute(_AMEND, (*verdict_row(entry.verdict), entry.record_id))
+            except _BAD_ROW as error:
+                refused.append(f"the verdict on request {entry.record_id} cannot be amended: {error}")
+            return
+        record, recording = entry
         try:
             seq = self._connection.execute(_INSERT, row_of(record)).lastrowid or 0
             if recording is not None:
@@ -190,11 +234,6 @@ class Ledger:
         self._dropped += 1
         self._untold[reason] += 1
         self._last_error = reason
-
-
-def _bulk(record: Record) -> int:
-    """About how many bytes a recording of this request holds in memory."""
-    return record.received_bytes + record.sent_bytes
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from keepwarm.rules.api import FirstSeen, Fix, HeadFix, Memory, Rule, Safety, V
 from keepwarm.rules.codes import CODES
 
 A = TypeVar("A")
+_PLACES: Final = ("system", "message", "turn", "options")
+"""Functions of rules that are asked for on each request."""
 
 
 class RuleBook(msgspec.Struct, frozen=True):
@@ -28,6 +30,13 @@ class RuleBook(msgspec.Struct, frozen=True):
     """Tells books apart that read one message in different ways."""
     hold_tools: bool = False
     """Whether a tool that comes late is held back until the head changes anyway (ORD002)."""
+
+    by_place: dict[str, tuple[Rule, ...]] = {}
+    """Those in force that have a function for a place, by its name: made from `rules`."""
+
+    def __post_init__(self) -> None:
+        places = {name: tuple(r for r in self.rules if getattr(r, name) is not None) for name in _PLACES}
+        msgspec.structs.force_setattr(self, "by_place", places)
 
     def book(self, client: str) -> RuleBook:
         """The rules in force for a client: where there is one book, it is for all."""
@@ -54,9 +63,9 @@ class RuleBook(msgspec.Struct, frozen=True):
         metadata: list[tuple[str, str]] = []
         for block in blocks:
             now: SystemBlock | None = block
-            for rule in self.rules:
+            for rule in self.by_place["system"]:
                 if rule.system is None or now is None:
-                    continue
+                    break
                 fix = rule.system(now)
                 now = fix.value
                 edits += fix.edits
@@ -79,7 +88,7 @@ class RuleBook(msgspec.Struct, frozen=True):
 
     def options(self, options: Options, seen: Options | None) -> Fix[Options]:
         """What is asked for besides the words, as the conversation asks for it."""
-        return _all(options, [_with(rule.options, seen) for rule in self.rules if rule.options])
+        return _all(options, [_with(rule.options, seen) for rule in self.by_place["options"] if rule.options])
 
     def marks(self, row: Row) -> Fix[Row]:
         """The cache markers of a request, where they belong."""
@@ -100,11 +109,11 @@ class RuleBook(msgspec.Struct, frozen=True):
 
     def message(self, message: Message) -> Fix[Message]:
         """One message as the model is meant to read it."""
-        return _all(message, [rule.message for rule in self.rules if rule.message])
+        return _all(message, [rule.message for rule in self.by_place["message"] if rule.message])
 
     def turn(self, turn: Turn, memory: Memory) -> Fix[Turn]:
         """A turn that is new to the conversation, as it goes upstream."""
-        return _all(turn, [_with(rule.turn, memory) for rule in self.rules if rule.turn])
+        return _all(turn, [_with(rule.turn, memory) for rule in self.by_place["turn"] if rule.turn])
 
     def causes(self, difference: Difference) -> tuple[str, ...]:
         """The codes whose cause explains a difference, the most specific first; all rules are asked, on or off."""

@@ -22,6 +22,7 @@ DEFAULT_BYTES = 1024 * 1024 * 1024
 _KEPT_SENT = 8
 _KEPT_FACTS = 400_000
 _KEPT_LATEST = 256
+KEPT_SHAPES = 256
 TURN_BYTES = 1_000
 """What a turn weighs besides its text, so that turns of which the client's own bytes went are bounded too."""
 _SHARED = ("head", "system", "tools", "shown")
@@ -44,7 +45,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 class Lineage:
     """One conversation: its turns that went upstream, its latest requests, its name."""
 
-    __slots__ = ("count", "head", "id", "loose", "points", "requests", "standing")
+    __slots__ = ("count", "head", "id", "loose", "origin", "points", "requests", "standing")
 
     def __init__(self, name: str) -> None:
         self.id = name
@@ -59,6 +60,17 @@ class Lineage:
         """The head that went upstream last."""
         self.count = 0
         """Requests so far."""
+        self.origin: Lineage | None = None
+        """What it was forked from, until its first request has been answered."""
+
+    def go_on_from(self, origin: Lineage) -> None:
+        """What stands in `origin` stands here too, from now on each for itself."""
+        self.origin = origin
+        self.head = origin.head
+        self.standing.update(origin.standing)
+        self.loose.update(origin.loose)
+        self.requests += origin.requests
+        self.points.update(origin.points)
 
     def predecessor(self, keys: Sequence[bytes]) -> tuple[Sent | None, int]:
         """The request that this one goes on from, and how many leading turns they share."""
@@ -136,6 +148,8 @@ class Journal:
         self._heads: dict[bytes, HeadState] = {}
         self._main: OrderedDict[str, bytes] = OrderedDict()
         self._latest: OrderedDict[bytes, Sent] = OrderedDict()
+        self.shapes: OrderedDict[bytes, bytes] = OrderedDict()
+        """The shape of a prompt by the digest of its system prompt."""
 
     # What is known of a message -------------------------------------------------------------------
 
@@ -182,9 +196,21 @@ class Journal:
             found = group.alike(loose) or _overlapping(group, wires)
         if found is None:
             found = Lineage(digest.chain(group.key.packed(), first).hex())
+            if goes_on and (origin := self._origin(group.key, first)) is not None:
+                found.go_on_from(origin)
+                self._size += found.bytes()
+                self._weight += found.weight()
         group.lineages[first] = found
         group.lineages.move_to_end(first)
         return found
+
+    def _origin(self, key: GroupKey, first: bytes) -> Lineage | None:
+        """The conversation of the same agent under another session id that begins with the same turn, the one used
+        last: a session that is forked comes back with all its turns under a new id."""
+        groups = [
+            group for group in self._groups.values() if (group.key.agent, group.key.shape) == (key.agent, key.shape)
+        ]
+        return next((found for group in reversed(groups) if (found := group.lineages.get(first)) is not None), None)
 
     def elsewhere(self, key: GroupKey, keys: Sequence[bytes], wires: Sequence[bytes]) -> tuple[Sent | None, int]:
         """The request that this one goes on from where the opening of its system prompt is another.
@@ -237,6 +263,7 @@ class Journal:
         self._latest.move_to_end(key.front.encode() + key.shape)
         if len(self._latest) > _KEPT_LATEST:
             self._latest.popitem(last=False)
+        lineage.origin = None
         rest = [old for old in lineage.requests if not (old.keys and sent.keys[: len(old.keys)] == old.keys)]
         lineage.requests = [sent, *rest][:_KEPT_SENT]
 
@@ -246,6 +273,10 @@ class Journal:
     def size(self) -> int:
         """Bytes of upstream text held."""
         return self._size + sum(len(head.system) + len(head.tools) for head in self._heads.values())
+
+    def groups(self) -> Iterator[Group]:
+        """All groups, the one used longest ago first."""
+        yield from self._groups.values()
 
     def lineages(self) -> Iterator[Lineage]:
         """All conversations, the one used longest ago first."""

@@ -67,6 +67,8 @@ class HeadState(msgspec.Struct, frozen=True, gc=False):
     """Digest of the client's system texts, to know them again."""
     size: int = 0
     """Characters and bytes of it, about."""
+    late: bytes = b""
+    """The upstream text of the tools that the model reads of in the conversation."""
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):

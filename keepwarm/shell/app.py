@@ -31,10 +31,11 @@ from keepwarm.shell import side_doors
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.drive import Drive
 from keepwarm.shell.extensions import load_extensions
+from keepwarm.shell.inquiries import Inquiries
 from keepwarm.upstream.api import Traits
 from keepwarm.upstream.registry import dialects
 from keepwarm.wire.api import Front
-from keepwarm.wire.fronts import FRONTS
+from keepwarm.wire.fronts import FRONTS, front_of
 
 log = logging.getLogger("keepwarm")
 DRAIN_SECONDS: Final = 30.0
@@ -57,6 +58,9 @@ class Gateway:
         """Where agents are pointed."""
         self.watchers: list[Watcher] = []
         """Called with each record as it is written."""
+        self.amended: list[Watcher] = []
+        """Called with each record whose verdict is a better one now: its line has been printed, and is not again."""
+        self.inquiries = Inquiries(upstream, self.amend)
         self.progress: list[Callable[[str, Progress], None]] = []
         """Called while a long prefill goes on, with the request's id."""
         self.journal = Journal()
@@ -91,6 +95,12 @@ class Gateway:
             self.ledger.put(record, recording)
         _show(self.watchers, record)
 
+    def amend(self, record: Record) -> None:
+        """Put the verdict of a record in the place of the one that was written."""
+        if self.ledger is not None and record.verdict is not None:
+            self.ledger.amend(record.id, record.verdict)
+        _show(self.amended, record)
+
     def tell(self, call: str, progress: Progress) -> None:
         """Show how far a long prefill has come to whoever watches."""
         _show(self.progress, call, progress)
@@ -112,9 +122,13 @@ class Gateway:
             if keeper is None:
                 self.write(unserved(call, front.name, self.upstream.url), None)
                 raise side_doors.nobody(self)
-            return await Drive(Life(call, keeper, front), request, self.upstream, self.write, self.tell, came).run(
-                front
-            )
+            life = Life(call, keeper, front)
+            try:
+                with self.inquiries.aside():
+                    return await Drive(life, request, self.upstream, self.write, self.tell, came).run(front)
+            finally:
+                if life.question is not None and self.config.exact:
+                    self.inquiries.put(life.question)
 
         return serve
 
@@ -122,10 +136,10 @@ class Gateway:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Whoever has to show a key shows it; what aiohttp refuses is refused in the protocol's own words."""
-        front = FRONTS["anthropic"]
+        """Whoever has to show a key shows it; what aiohttp refuses is refused in the words of the caller's protocol."""
         # A header that is there twice is one list (RFC 9110, 5.3): `anthropic-beta` may be.
         headers = {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
+        front = request[side_doors.FRONT] = front_of(request.path, headers)
         if self.config.key:
             shown = _shown(headers, self.config.key)
             if shown is None:
@@ -163,6 +177,7 @@ class Gateway:
         """Take no more requests, let those in flight end (30 s), write the ledger down, stop the engine."""
         if self._runner is not None:
             await self._runner.cleanup()
+        await self.inquiries.stop()
         await self.upstream.close()
         if self.ledger is not None:
             await asyncio.to_thread(self.ledger.close)
@@ -215,7 +230,9 @@ def _refused(error: web.HTTPException, request: web.Request, max_body: int) -> F
     if error.status == 413:
         return Failed(413, f"the request is over {max_body // (1024 * 1024)} MiB", "too_large")
     if error.status in (404, 405):
-        return Failed(error.status, f"keepwarm does not serve {request.method} {request.path}", "not_found")
+        served = " and ".join(f"POST {front.path}" for front in FRONTS.values())
+        said = f"keepwarm does not serve {request.method} {request.path}: it serves {served}"
+        return Failed(error.status, said, "not_found")
     return Failed(error.status, error.text or error.reason, "bad_request" if error.status < 500 else "server")
 
 

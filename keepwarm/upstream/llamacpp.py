@@ -4,15 +4,22 @@ That endpoint and not `/v1/messages`, because only there `id_slot`, `cache_promp
 (server-context.cpp; seen on xllamacpp 2026.10). `parallel_tool_calls` is off by default there and agents expect it.
 `preserve_thinking` and `clear_thinking` are switches of chat templates (Qwen, GLM) that otherwise drop earlier
 reasoning at a new user turn; a template that does not know a switch does not see it.
+
+`chat_template_kwargs` may hold `tools` too, and the template then prints those, while `tools` of the request itself
+still makes the grammar that a call must follow (common/chat.cpp, where the kwargs are laid over the template's own
+values; seen on xllamacpp 2026.10). So a tool can be offered that is not at the head of the prompt. Left out of `tools`
+it could not be called: the grammar makes another tool's name of it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from keepwarm.codec.json_text import UNREADABLE
+from keepwarm.core.diff import common_prefix
 from keepwarm.upstream import chat
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.openai import OpenAI
@@ -24,23 +31,26 @@ class LlamaCpp(OpenAI, frozen=True):
     traits: Traits = Traits("llamacpp")
 
     name = "llamacpp"
+    quiet_tools = True
 
     def extras(self, draft: Draft) -> list[bytes]:
         """The slot, the progress, and the switches of the chat template."""
         parts = [
             b'"return_progress":true,"cache_prompt":true',
-            chat.pair("chat_template_kwargs", self._switches(draft.options.thinking)),
+            chat.pair("chat_template_kwargs", self._switches(draft)),
         ]
-        if draft.tools:
+        if draft.tools or draft.late:
             parts.append(chat.pair("parallel_tool_calls", draft.options.parallel_tools is not False))
         if draft.slot is not None:
             parts.append(chat.pair("id_slot", draft.slot))
         return parts
 
-    def _switches(self, thinking: bool | None) -> dict[str, bool]:
-        switches = {"preserve_thinking": True, "clear_thinking": False}
-        if thinking is not None:
-            switches["enable_thinking"] = thinking
+    def _switches(self, draft: Draft) -> dict[str, bool | msgspec.Raw]:
+        switches: dict[str, bool | msgspec.Raw] = {"preserve_thinking": True, "clear_thinking": False}
+        if draft.options.thinking is not None:
+            switches["enable_thinking"] = draft.options.thinking
+        if draft.late:
+            switches["tools"] = msgspec.Raw(b"[" + draft.tools + b"]")
         return switches
 
 
@@ -57,15 +67,34 @@ def render(request: Outgoing) -> Outgoing:
 def clear(slot: int, rendered: bytes) -> Outgoing | None:
     """The first tokens of a new conversation into a slot, from `render`'s answer: the old content goes to the
     host cache, and the conversation then keeps what is in the slot, so it takes no other's entry apart."""
-    prompt = _prompt(rendered)
+    prompt = prompt_of(rendered)
     if not prompt:
         return None
     return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
 
 
+def in_other_words(request: Outgoing, words: bytes) -> Outgoing:
+    """A request with the same head and other messages: `words` is the text of a turn."""
+    body = msgspec.json.decode(request.body, type=dict[str, msgspec.Raw])
+    messages = msgspec.json.decode(body["messages"], type=list[msgspec.Raw])
+    head = [bytes(raw) for raw in messages[:1] if msgspec.json.decode(raw, type=_Message).role in _HEAD]
+    body["messages"] = msgspec.Raw(b"[" + b",".join((*head, words or _OTHER)) + b"]")
+    return replace(request, body=msgspec.json.encode(body))
+
+
+def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
+    """What a conversation has in common with the one in the slot, and no more, into that slot: two of `render`'s
+    answers, of the new request and of the same one with the words that the old conversation began with."""
+    prompt = prompt_of(rendered)
+    prompt = prompt[: common_prefix(prompt, prompt_of(other))]
+    if not prompt:
+        return None
+    return Outgoing("/completion", msgspec.json.encode({"prompt": prompt, "n_predict": 0, "id_slot": slot}))
+
+
 def tokenize(rendered: bytes) -> Outgoing | None:
     """Ask for the tokens of a prompt, from `render`'s answer."""
-    prompt = _prompt(rendered)
+    prompt = prompt_of(rendered)
     if not prompt:
         return None
     return Outgoing("/tokenize", msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True}))
@@ -79,11 +108,20 @@ def tokens(counted: bytes) -> int | None:
         return None
 
 
+class _Message(msgspec.Struct, frozen=True):
+    role: str
+
+
+_HEAD: Final = ("system", "developer")
+_OTHER: Final = b'{"role":"user","content":"~"}'
+
+
 class _Tokens(msgspec.Struct, frozen=True):
     tokens: list[msgspec.Raw]
 
 
-def _prompt(rendered: bytes) -> str:
+def prompt_of(rendered: bytes) -> str:
+    """The prompt text in `render`'s answer; "" when it holds none."""
     try:
         prompt = msgspec.json.decode(rendered, type=dict[str, Any]).get("prompt")
     except UNREADABLE:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +19,6 @@ from keepwarm.exchange.commands import (
     Write,
 )
 from keepwarm.exchange.keeper import Keeper, Manner
-from keepwarm.rules.shelf import Shelf, Table
 from keepwarm.testing.answers import Answer
 from tests.exchange.playbook import (
     Happening,
@@ -356,12 +353,13 @@ def any_keeper(kind: str, slots: int, observe: bool) -> Keeper:
     st.integers(0, 2),
     st.booleans(),
     st.sampled_from([request(), request(stream=False), b"{", request({"role": "user", "content": 5})]),
+    st.sampled_from(["anthropic", "chat"]),
 )
 def test_whatever_events_arrive_a_life_ends_in_exactly_one_record_and_keeps_to_the_table(
-    names: list[tuple[str, int]], kind: str, slots: int, observe: bool, body: bytes
+    names: list[tuple[str, int]], kind: str, slots: int, observe: bool, body: bytes, front: str
 ) -> None:
-    on = any_keeper(kind, slots if kind == "llamacpp" else 0, observe and kind == "anthropic")
-    book = Playbook(body, on)
+    on = any_keeper(kind, slots if kind == "llamacpp" else 0, observe and (kind == "anthropic" or front == "chat"))
+    book = Playbook(body, on, front=front)
     for name, later in [*names, ("hung up", 0)]:
         if book.is_over:
             break
@@ -372,23 +370,3 @@ def test_whatever_events_arrive_a_life_ends_in_exactly_one_record_and_keeps_to_t
     assert sum(isinstance(command, Reply) for command in book.commands) <= 1
     if record.ending == "done":
         assert any(isinstance(command, Reply | Finish) for command in book.commands)
-
-
-def test_each_client_has_its_own_rules() -> None:
-    """The same bytes from two programs: what one book drops, the other leaves to the model."""
-    countdown = {"role": "system", "content": "<total_tokens>5 tokens left</total_tokens>"}
-    body = request({"role": "user", "content": "hi"}, countdown)
-    shelf = Shelf([Table("[clients.qwen-code]", "qwen-code", off=("VOL002",))])
-    on = keeper(rules=shelf)
-    for agent, words in (("claude-cli/2.1.114", "hi"), ("qwen-code/0.24.0", "total_tokens"), ("pi/0.73", "hi")):
-        played = play(body, on, Answer("Hello."), headers={"user-agent": agent})
-        said = json.dumps(played.sent()["messages"])
-        assert words in said
-        assert ("VOL002" in {edit.code for edit in played.over().edits}) is (words == "hi")
-
-
-def test_a_client_for_whom_slots_are_switched_off_gets_none() -> None:
-    on = keeper(slots=2, rules=Shelf([Table("[clients.pi]", "pi", off=("SEA001",))]))
-    seats = [play(request(), on, Answer("Hello."), headers={"user-agent": agent}).over().seat for agent in ("pi/1", "")]
-    assert [seat.slot for seat in seats if seat is not None] == [None, 0]
-    assert on.table.busy() == 0

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from keepwarm.exchange.commands import Open
+from keepwarm.exchange.keeper import Manner
 from keepwarm.exchange.routing import Asker, Ways, find_way
 from keepwarm.rules.engine import RuleBook, rule_book
 from keepwarm.rules.key002 import Route
+from tests.exchange.playbook import Playbook, keeper
 
 ASKER = Asker("gpt-5.6", "s1", "", "l1")
 WAYS = Ways("api.openai.com", headers=("x-session-id",))
@@ -32,3 +37,17 @@ def test_what_the_client_says_itself_stands() -> None:
 def test_the_model_that_is_asked_for_is_part_of_the_key() -> None:
     named = find_way(Ways("api.openai.com", "gpt-5.6"), rule_book(), Asker("haiku", "s1", "", ""), ())
     assert named == find_way(Ways("api.openai.com"), rule_book(), ASKER, ())
+
+
+def test_a_chat_client_that_names_its_conversation_is_not_renamed() -> None:
+    on = keeper("chat", manner=Manner(ways=WAYS))
+    said = {"model": "gpt-5.6", "messages": [{"role": "user", "content": "hi"}], "stream": False}
+    for key, added in (("mine", False), (None, True)):
+        body = msgspec.json.encode(said if key is None else said | {"prompt_cache_key": key})
+        played = Playbook(body, on, front="chat")
+        (opening,) = [command for command in played.commands if isinstance(command, Open)]
+        sent = msgspec.json.decode(opening.request.body)
+        assert (sent["prompt_cache_key"] == "mine") is not added
+        assert opening.request.body.startswith(body[:-1])
+        record = played.answer_with(b"{}").over()
+        assert ("KEY002" in {edit.code for edit in record.edits}) is added

@@ -178,5 +178,5 @@ def test_the_front_is_these_parts() -> None:
     assert front.identity({"User-Agent": "x/1"}, parsed).session == "s"
     assert front.message(parsed.messages_raw[0], 3).index == 3
     assert front.error(404, "not_found", "No.", "r")[0] == 404
-    assert front.writer("msg_1", "m", True, str).ping() == b'event: ping\ndata: {"type":"ping"}\n\n'
-    assert front.writer("msg_1", "m", False, str).ping() == b" "
+    assert front.writer("1", Options("m", stream=True), 0).ping() == b'event: ping\ndata: {"type":"ping"}\n\n'
+    assert front.writer("1", Options("m"), 0).ping() == b" "

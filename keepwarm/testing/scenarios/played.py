@@ -21,6 +21,8 @@ class Setting(msgspec.Struct, frozen=True):
 
     mends: bool = True
     """Whether the rules are on; else the gateway observes, and bytes go through as they came."""
+    exact: bool = False
+    """Whether the server is asked for its token ids beside, and the answers are waited for."""
     config: tuple[tuple[str, object], ...] = ()
     """More settings, as `config.override` takes them: ("rules__on", ("ORD002",))."""
 

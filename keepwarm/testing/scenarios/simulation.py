@@ -28,6 +28,7 @@ from keepwarm.exchange.commands import (
     Wait,
     Write,
 )
+from keepwarm.exchange.exact import Question
 from keepwarm.exchange.keeper import Call, Keeper, Manner
 from keepwarm.exchange.life import Life
 from keepwarm.ledger.records import Record
@@ -77,6 +78,8 @@ class Simulation:
         self._keeper = Keeper(kind, dialects(traits), rule_book(), Journal(), manner, _SLOTS)
         hoist = any(one.server == "hoisting" for one in self.client.injections)
         self._server = PerfectServer(self.client, hoist=hoist, forgets=not setting.mends)
+        self.questions: list[Question | None] = []
+        """What could be asked of the server to know each verdict better."""
         self._requests: list[Request] = []
         self._records: list[Record] = []
         self._faults: list[str] = []
@@ -88,7 +91,9 @@ class Simulation:
         front = next(front for front in FRONTS.values() if front.path == path)
         headers = {name.lower(): value for name, value in request.headers}
         call = Call(f"{ask.number + 1:024x}", 1_700_000_000.0 + ask.number, headers, request.body)
-        record, heard = _live(Life(call, self._keeper, front), self._server, ask.cut)
+        life = Life(call, self._keeper, front)
+        record, heard = _live(life, self._server, ask.cut)
+        self.questions.append(life.question)
         answer = MessagesAnswer() if self.client.scenario.shape == "messages" else ChatAnswer()
         for event in _events(heard):
             answer.take(event)
@@ -163,7 +168,9 @@ def rendered(chat: Json) -> str:
     """A chat completions body as a prompt: system text, tools, then messages, reasoning and all."""
     rest = list(chat["messages"])
     system = content_text(rest.pop(0)["content"]) if rest and rest[0]["role"] == "system" else ""
-    text = f"<system>{system}\n" + "".join(f"<tool>{json.dumps(tool)}\n" for tool in chat.get("tools") or ())
+    # As llama.cpp does it: a template prints the tools that its own arguments name, not those that may be called.
+    tools = (chat.get("chat_template_kwargs") or {}).get("tools", chat.get("tools")) or ()
+    text = f"<system>{system}\n" + "".join(f"<tool>{json.dumps(tool)}\n" for tool in tools)
     for message in rest:
         if message["role"] == "assistant":
             calls = [call["function"] for call in message.get("tool_calls") or ()]

@@ -125,7 +125,11 @@ def _invented(step: Step, injected: set[str]) -> Iterator[str]:
 
 
 def _is_listed(record: Record, cause: Cause) -> bool:
-    return any(note.code == cause.code and (note.standing or points_at(note.path, cause.path)) for note in record.edits)
+    paths = [path for path in (cause.path, cause.behind) if path]
+    return any(
+        note.code == cause.code and (note.standing or any(points_at(note.path, path) for path in paths))
+        for note in record.edits
+    )
 
 
 def _edits(record: Record) -> str:
