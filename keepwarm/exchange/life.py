@@ -198,9 +198,12 @@ class Life:
             yield from passage.ask(replace(llamacpp.refill(choice.slot), headers=headers))
             return
         rendered = yield from passage.ask(llamacpp.render(outgoing))
-        small = llamacpp.clear(choice.slot, rendered.body) if rendered.status == 200 else None
+        if rendered.status != 200:
+            return
+        small = llamacpp.clear(choice.slot, rendered.body)
         if choice.handover == "keep":
-            other = yield from passage.ask(llamacpp.render(self._older_opening(choice.before, dialect)))
+            older = replace(self._older_opening(choice.before, dialect), headers=headers)
+            other = yield from passage.ask(llamacpp.render(older))
             small = llamacpp.keep(choice.slot, rendered.body, other.body) if other.status == 200 else None
         if small is not None:
             yield from passage.ask(replace(small, headers=headers))
@@ -210,7 +213,7 @@ class Life:
         stable = self.story.stable
         assert stable is not None
         sent = next(one.requests[0] for one in stable.older.lineages if one.id == lineage)
-        return replace(past_opening(dialect, stable.draft, sent), headers=())
+        return past_opening(dialect, stable.draft, sent)
 
     def _refuse(self, error: ClientError) -> Reply:
         story = self.story

@@ -22,6 +22,8 @@ LINE: Final = 40
 _CLEARED: Final = re.compile(rb"<command-name>/(?:clear|new|reset)</command-name>")
 """How Claude Code tells the model that a conversation begins after /clear (2.1.328; the aliases are its own)."""
 
+_TAG: Final = re.compile(r"</?\w+>")
+
 
 class Older(msgspec.Struct, frozen=True):
     """What a new conversation hangs together with."""
@@ -76,6 +78,6 @@ def _cleared(groups: Sequence[Group], key: GroupKey, words: bytes) -> Older:
 
 
 def _quoted(answer: str, words: bytes) -> bool:
-    """Whether a line of an answer stands in an upstream text, which is JSON."""
-    lines = (line.strip() for line in answer.splitlines())
+    """Whether a line of an answer stands in an upstream text, which is JSON; clients take its tags away."""
+    lines = (line.strip() for line in _TAG.sub("\n", answer).splitlines())
     return any(msgspec.json.encode(line)[1:-1] in words for line in lines if len(line) >= LINE)
