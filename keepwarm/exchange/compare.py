@@ -160,7 +160,7 @@ def _turns(before: Sent, now: Now) -> Iterator[Difference]:
             return
     if before.answer is not None and len(new) > len(old):
         echo = new[len(old)]
-        for difference in _echo(before.answer, echo, starts[len(old)]):
+        for difference in _echo(before.answer, echo, starts[len(old)], now.front):
             if not _is_mended(difference, echo.turn, now.known):
                 yield difference
 
@@ -190,12 +190,12 @@ def _turn(
     return _difference(change, change.kind, start, step, (was, now), share)
 
 
-def _echo(answer: Answer, step: Step, start: int) -> Iterator[Difference]:
+def _echo(answer: Answer, step: Step, start: int, front: Front) -> Iterator[Difference]:
     """Where an answer comes back otherwise than it was generated."""
     if step.role != "assistant":
         return
     said = _words(step.turn.chunk or step.turn.raw)
-    generated, marks = sketch(Turn((_generated(answer),))), step.turn.marks
+    generated, marks = sketch(Turn((_generated(answer),)), front.pointer), step.turn.marks
     if sum(mark.kind == "text" for mark in marks) > 1:  # words between calls: an answer is known as one text
         generated, marks = (tuple(mark for mark in row if mark.kind != "text") for row in (generated, marks))
     calls = {mark.strict for mark in marks if mark.kind == "call"}

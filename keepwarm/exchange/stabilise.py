@@ -20,7 +20,7 @@ from keepwarm.rules import ord002
 from keepwarm.rules.api import FirstSeen, HeadFix
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session import succession
-from keepwarm.session.journal import KEPT_SHAPES, Journal, Lineage
+from keepwarm.session.journal import KEPT_SHAPES, Group, Journal, Lineage
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Trail, shape_of
 from keepwarm.session.succession import Older
 from keepwarm.upstream.api import Dialect, Draft
@@ -83,16 +83,7 @@ class Stabiliser:
         # what stands for clients of one protocol nothing to those of another.
         spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
         key = GroupKey(session, agent, digest.chain(shape, spoken.encode()), self._front.name)
-        maker = TurnMaker(
-            self._journal,
-            self._rules,
-            self._dialect,
-            self._front,
-            self._journal.group(key),
-            parsed.messages_raw,
-            parsed.leading,
-            self._dialect.marks(parsed.body),
-        )
+        maker = self._maker(self._journal.group(key), parsed)
         lineage = maker.lineage
         heading = self._heading(parsed, asked, system.value, lineage.head, can_tell=maker.can_tell())
         turns = maker.run(heading.notices, self._waiting(heading.head.tools))
@@ -156,6 +147,11 @@ class Stabiliser:
         parted = differences(latest, now)
         branch = best if latest is not best and shared == len(best.keys) and parted else None
         return _Past(latest, shared if latest is best else latest.shared(keys), parted, older, branch)
+
+    def _maker(self, group: Group, parsed: Parsed) -> TurnMaker:
+        marks = self._dialect.marks(parsed.body)
+        raws, leading = parsed.messages_raw, parsed.leading
+        return TurnMaker(self._journal, self._rules, self._dialect, self._front, group, raws, leading, marks)
 
     def _heading(
         self,

@@ -30,7 +30,8 @@ _HEADINGS: Final = (
 _WORDS: Final = frozenset(("client", "template", "session"))
 _LEGEND: Final = (
     "Tokens. ideal: each token of a conversation prefilled once; keepwarm: prefilled by the engine's own count; "
-    "straight: the same session, translated only, to the chat endpoint of the same llama.cpp."
+    "straight: the same session to the chat endpoint of the same llama.cpp, translated only where the client does not "
+    "speak chat completions itself."
 )
 
 

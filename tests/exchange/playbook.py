@@ -73,9 +73,10 @@ def keeper(
     manner: Manner | None = None,
     rules: Books | None = None,
     journal: Journal | None = None,
+    chat: bool = True,
 ) -> Keeper:
     """The shared state towards one server that nobody has asked yet."""
-    traits = Traits(kind, slots)
+    traits = Traits(kind, slots, chat=chat)
     return Keeper(kind, dialects(traits), rules or rule_book(), journal or Journal(), manner or Manner(), slots)
 
 
@@ -279,6 +280,8 @@ def _name(expected: Expected) -> str:
     return expected.__name__ if isinstance(expected, type) else repr(expected)
 
 
-def play(body: bytes, on: Keeper, answer: Answer, *ids: str, headers: Json | None = None) -> Playbook:
+def play(
+    body: bytes, on: Keeper, answer: Answer, *ids: str, headers: Json | None = None, front: str = "anthropic"
+) -> Playbook:
     """A whole life in which the server answers at once."""
-    return Playbook(body, on, headers).answer_with(chat(answer, *ids))
+    return Playbook(body, on, headers, front=front).answer_with(chat(answer, *ids))

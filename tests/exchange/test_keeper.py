@@ -72,12 +72,19 @@ def test_who_only_observes_rewrites_nothing_and_what_must_be_translated_is_trans
 
 
 def test_clients_that_the_server_cannot_serve_are_told_what_to_do() -> None:
-    on = keeper("anthropic")
-    on._terms.pop("chat", None)
+    on = keeper("anthropic", chat=False)
     with pytest.raises(ClientError, match=r"speaks Anthropic's Messages API only: .*POST /v1/messages") as caught:
         on.terms("chat")
     assert (caught.value.error_status_hint, caught.value.kind) == (404, "not_found")
     assert not on.same_protocol("chat")
+
+
+@pytest.mark.parametrize("kind", ["llamacpp", "anthropic", "chat"])
+def test_clients_of_chat_completions_have_their_own_bytes_at_every_server_that_takes_them(kind: str) -> None:
+    on = keeper(kind, manner=Manner(observe=True))
+    assert on.same_protocol("chat")
+    assert on.terms("chat").manner.observe
+    assert on.terms("chat").dialect.name == kind
 
 
 def test_each_client_has_its_own_rules() -> None:

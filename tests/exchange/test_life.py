@@ -389,12 +389,13 @@ def any_keeper(kind: str, slots: int, observe: bool) -> Keeper:
     st.integers(0, 2),
     st.booleans(),
     st.sampled_from([request(), request(stream=False), b"{", request({"role": "user", "content": 5})]),
+    st.sampled_from(["anthropic", "chat"]),
 )
 def test_whatever_events_arrive_a_life_ends_in_exactly_one_record_and_keeps_to_the_table(
-    names: list[tuple[str, int]], kind: str, slots: int, observe: bool, body: bytes
+    names: list[tuple[str, int]], kind: str, slots: int, observe: bool, body: bytes, front: str
 ) -> None:
-    on = any_keeper(kind, slots if kind == "llamacpp" else 0, observe and kind == "anthropic")
-    book = Playbook(body, on)
+    on = any_keeper(kind, slots if kind == "llamacpp" else 0, observe and (kind == "anthropic" or front == "chat"))
+    book = Playbook(body, on, front=front)
     for name, later in [*names, ("hung up", 0)]:
         if book.is_over:
             break

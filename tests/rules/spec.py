@@ -6,14 +6,15 @@ A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced 
     request            a whole request body, run through the stabiliser with this one rule in force
     request anthropic  the same towards one dialect (llamacpp, chat, anthropic); llamacpp where none is named; behind it
                        may stand the server's host name, and "session" with the session's name
+    chat-request       the same from a client of chat completions, towards one dialect (chat where none is named)
     answer             what the server generated for the request before: {"text":, "thinking":, "calls": [...]}
     interrupted        what it had generated when the client hung up
     findings           the edits of the latest request, a line each: "CODE pointer: note"; empty for none
     metadata           what was lifted out of the prompt, a line each: "name=value"
     causes             the codes that explain where the latest request parts from the one before; empty for none
     headers            what goes upstream besides the client's headers, a line each: "name: value"
-    sent               what goes upstream: towards a chat server the members named in it (as JSON values), towards
-                       a Messages server the whole body, byte for byte
+    sent               what goes upstream: of a translation the members named in it (as JSON values), where the client
+                       and the server speak one protocol the whole body, byte for byte
     markers            the codes that say what is wrong with the latest request's cache markers; empty for none
     callers            what callers of models say and what goes upstream, JSON values by pointer, a line each:
                        "model {..} -> {..}", with "; changed /pointer .." behind it where something was
@@ -59,7 +60,7 @@ from keepwarm.upstream.registry import dialect
 from keepwarm.wire.fronts import FRONTS
 
 SPECS = Path(__file__).parent / "specs"
-_FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^```([\w-]+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _EXPECTING = (
     "findings",
     "metadata",
@@ -129,7 +130,8 @@ class Player:
         """Every step in order."""
         steps = {
             "settings": self._settings,
-            "request": self._request,
+            "request": lambda step: self._request(step, "anthropic", "llamacpp"),
+            "chat-request": lambda step: self._request(step, "chat", "chat"),
             "answer": self._answer,
             "interrupted": self._interrupted,
             "findings": self._findings,
@@ -158,10 +160,10 @@ class Player:
         book = self._config.shelf().book("")
         self._rules = structs.replace(book, rules=(CODES[self._code],))
 
-    def _request(self, step: Step) -> None:
+    def _request(self, step: Step, front: str, otherwise: str) -> None:
         word, _, session = step.word.partition(" session ")
         kind, _, host = word.partition(" ")
-        self._dialect = dialect(Traits(kind or "llamacpp"))
+        self._front, self._dialect = FRONTS[front], dialect(Traits(kind or otherwise), front=front)
         parsed = self._front.parse(step.text.encode())
         stable = Stabiliser(self._journal, self._rules, self._dialect, self._front).run(
             parsed, session or "session", ""

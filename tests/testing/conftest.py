@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from keepwarm.engine.llama import Engine, EngineOptions
+from keepwarm.testing.agent_process import CLIENTS_VARIABLE
 from keepwarm.testing.templates import template_text
 from keepwarm.testing.tiny_model import tiny_model
 from keepwarm.testing.tiny_shapes import Memory
+from tests.testing.stand_ins import StandIn, put
 
 EngineFor = Callable[..., Engine]
 
@@ -48,3 +50,14 @@ def engine_for(model: Path) -> Iterator[EngineFor]:
     yield start
     for engine in running.values():
         engine.stop()
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """stand_in(installation, program, script): writes a script where the drivers look for the agent."""
+
+    def write(installation: str, program: str, script: str) -> Path:
+        monkeypatch.setenv(CLIENTS_VARIABLE, str(tmp_path / "clients"))
+        return put(tmp_path / "clients", installation, program, script)
+
+    return write

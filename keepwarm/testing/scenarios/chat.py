@@ -85,17 +85,20 @@ class _Writer:
         own = self.here
         made: Json = {"role": "assistant", "content": ""}
         calls: list[Json] = []
-        for part in message.parts:
+        for at, part in enumerate(message.parts):
+            # Where the reasoning is gone no member stands in its place: the place is the message.
+            instead = at == 0 and not isinstance(part, Thinking)
             match part:
                 case Text(text, tag):
-                    self.things["part", tag] = f"{own}/content"
+                    self.things["part", tag] = own if instead else f"{own}/content"
+                    self.fields["part", tag, "words"] = f"{own}/content"
                     made["content"] += text
                 case Thinking(text, tag):
                     self.things["part", tag] = f"{own}/reasoning_content"
                     made["reasoning_content"] = text
                 case Call(name, arguments, tag):
                     place = f"{own}/tool_calls/{len(calls)}"
-                    self.things["part", tag] = place
+                    self.things["part", tag] = own if instead else place
                     self.fields["part", tag, "words"] = f"{place}/function/arguments"
                     function = {"name": name, "arguments": arguments}
                     calls.append({"id": self.heard.id(tag), "type": "function", "function": function})

@@ -168,7 +168,9 @@ def rendered(chat: Json) -> str:
     """A chat completions body as a prompt: system text, tools, then messages, reasoning and all."""
     rest = list(chat["messages"])
     system = content_text(rest.pop(0)["content"]) if rest and rest[0]["role"] == "system" else ""
-    text = f"<system>{system}\n" + "".join(f"<tool>{json.dumps(tool)}\n" for tool in chat.get("tools") or ())
+    # As llama.cpp does it: a template prints the tools that its own arguments name, not those that may be called.
+    tools = (chat.get("chat_template_kwargs") or {}).get("tools", chat.get("tools")) or ()
+    text = f"<system>{system}\n" + "".join(f"<tool>{json.dumps(tool)}\n" for tool in tools)
     for message in rest:
         if message["role"] == "assistant":
             calls = [call["function"] for call in message.get("tool_calls") or ()]

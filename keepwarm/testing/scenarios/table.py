@@ -62,7 +62,7 @@ INJECTIONS: Final[dict[str, Injection]] = {
         # Order
         Injection("ORD001-each", "tool reorder", "ORD001", show=order.reordered_each),
         Injection("ORD001-once", "tool reorder", "ORD001", show=order.reordered_once),
-        Injection("ORD002-added", "tool added", "ORD002", fixable=False, show=order.added, also=("ORD001",)),
+        Injection("ORD002-added", "tool added", "ORD002", show=order.added, also=("ORD001",)),
         Injection("ORD002-removed", "tool removed", "ORD002", fixable=False, show=order.removed),
         Injection("ORD002-reworded", "schema drift (another text)", "ORD002", fixable=False, show=order.reworded),
         Injection("ORD003-keys", "schema drift (key order)", "ORD003", show=order.schema_keys),
