@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -316,6 +318,40 @@ def test_the_small_requests_carry_the_key() -> None:
     for command in book.commands:
         if isinstance(command, Ask):
             assert ("authorization", "Bearer secret") in command.request.headers
+
+
+def test_after_a_compaction_the_slot_keeps_what_the_two_have_in_common() -> None:
+    on, who, words = keeper(slots=4), {"x-claude-code-session-id": "s"}, "The user asked for valves and got them all."
+    system = {"system": "You are an agent.", "tools": [{"name": "Bash", "input_schema": {}}]}
+    begins = request({"role": "user", "content": "hi"}, **system)
+    play(begins, on, Answer(f"<summary>{words}\n{words}</summary>"), headers=who)
+    body = request({"role": "user", "content": f"So far: {words}"}, **system)
+    book = Playbook(body, on, {**who, "x-api-key": "secret"}) << Take(0) >> taken() << asks("/apply-template")
+    book >> answered(200, b'{"prompt":"<|system|>You are. <|user|>So far"}') << asks("/apply-template")
+    older = book.commands[-1]
+    assert isinstance(older, Ask)
+    assert json.loads(older.request.body)["messages"][1:] == [{"role": "user", "content": "hi"}]
+    assert ("authorization", "Bearer secret") in older.request.headers
+    book >> answered(200, b'{"prompt":"<|system|>You are. <|user|>hi"}') << asks("/completion")
+    keeping = book.commands[-1]
+    assert isinstance(keeping, Ask)
+    assert json.loads(keeping.request.body) == {"prompt": "<|system|>You are. <|user|>", "n_predict": 0, "id_slot": 0}
+    book >> answered(200) << asks("/v1/chat/completions")
+    record = book.answer_with(HELLO).over()
+    assert record.seat is not None
+    assert record.seat.reason == "the slot of the conversation that it takes the place of"
+
+
+@pytest.mark.parametrize("statuses", [(0,), (200, 404)], ids=str)
+def test_where_a_slot_cannot_be_prepared_the_request_goes_all_the_same(statuses: tuple[int, ...]) -> None:
+    on, who, words = keeper(slots=4), {"x-claude-code-session-id": "s"}, "The user asked for valves and got them all."
+    tools = [{"name": "Bash", "input_schema": {}}]
+    play(request({"role": "user", "content": "hi"}, tools=tools), on, Answer(words), headers=who)
+    book = Playbook(request({"role": "user", "content": words}, tools=tools), on, who) << Take(0) >> taken()
+    for status in statuses:
+        book << asks("/apply-template")
+        book >> answered(status, b'{"prompt":"a"}')
+    book << asks("/v1/chat/completions")
 
 
 # Whatever happens

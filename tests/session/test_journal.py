@@ -187,3 +187,37 @@ def test_facts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         journal.learn(bytes([number]), Facts(b"", "user"))
     assert [journal.facts(bytes([number])) is None for number in range(5)] == [True, True, False, False, False]
+
+
+# A fork under another session id
+
+
+def test_a_fork_takes_over_what_stands_and_both_go_on_by_themselves() -> None:
+    journal = Journal()
+    first = tell(journal, "abc")
+    fork = tell(journal, "abcxy", GroupKey("other", "", b"shape"))
+    assert fork is not first
+    assert before(fork, "abcxyz") == ("abcxy", 5)
+    assert set(first.standing) < set(fork.standing)
+    assert fork.head == first.head
+    tell(journal, "abcde")
+    assert before(fork, "abcdef") == ("abcxy", 3)
+    assert fork.origin is None, "it is no longer new"
+
+
+def test_what_a_fork_took_over_counts_and_goes_with_it() -> None:
+    journal = Journal(limit=1 << 30)
+    tell(journal, "abc", size=100)
+    alone = journal.size
+    tell(journal, "abcx", GroupKey("other", "", b"shape"), size=100)
+    assert journal.size - alone == 400
+
+
+@pytest.mark.parametrize(
+    "key", [GroupKey("other", "agent", b"shape"), GroupKey("other", "", b"other")], ids=["agent", "shape"]
+)
+def test_neither_another_agent_nor_another_shape_is_a_fork(key: GroupKey) -> None:
+    journal = Journal()
+    tell(journal, "abc")
+    group = journal.group(key)
+    assert journal.lineage(group, chained("a")[0], b"", (), goes_on=True).origin is None
