@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -322,7 +323,7 @@ def test_the_small_requests_carry_the_key() -> None:
 
 def test_after_a_compaction_the_slot_keeps_what_the_two_have_in_common() -> None:
     on, who, words = keeper(slots=4), {"x-claude-code-session-id": "s"}, "The user asked for valves and got them all."
-    system = {"system": "You are an agent.", "tools": [{"name": "Bash", "input_schema": {}}]}
+    system: dict[str, Any] = {"system": "You are an agent.", "tools": [{"name": "Bash", "input_schema": {}}]}
     begins = request({"role": "user", "content": "hi"}, **system)
     play(begins, on, Answer(f"<summary>{words}\n{words}</summary>"), headers=who)
     body = request({"role": "user", "content": f"So far: {words}"}, **system)
