@@ -49,7 +49,7 @@ def grown(*more: Json) -> list[Json]:
         (said(system=[BODY["system"][0], {"type": "text", "text": "You were one."}]), ["/system/1/text"]),
         (said(tools=[{"name": "Find"}, *BODY["tools"]]), ["/tools/0"]),
         (said(tools=[BODY["tools"][0], {"name": "Edit", "description": "new"}]), ["/tools/1"]),
-        (said(messages=grown()[:1] + [{"role": "assistant", "content": "I looked."}]), ["/messages/1"]),
+        (said(messages=[*grown()[:1], {"role": "assistant", "content": "I looked."}]), ["/messages/1"]),
         (said(messages=[{"role": "user", "content": "So far: nothing."}]), ["/messages/0"]),
     ],
 )  # fmt: skip
