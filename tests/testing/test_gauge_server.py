@@ -1,4 +1,4 @@
-"""An MCP server whose second tool comes late."""
+"""The MCP server: as a client sees it, over its stdin and stdout."""
 
 from __future__ import annotations
 
@@ -10,41 +10,43 @@ from typing import Any
 from keepwarm.testing import gauge_server
 from keepwarm.testing.gauge_server import READING, GaugeServer
 
-
-def ask(method: str, **params: Any) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-
-
-def names(server: GaugeServer) -> list[str]:
-    (reply,) = server.answers(ask("tools/list"))
-    return [tool["name"] for tool in reply["result"]["tools"]]
+INITIALIZE = {"id": 0, "method": "initialize", "params": {"protocolVersion": "2025-06-18"}}
+CALL = {"id": 2, "method": "tools/call", "params": {"name": "read_gauge", "arguments": {"name": "north"}}}
+LIST = {"id": 1, "method": "tools/list"}
 
 
-def test_the_second_tool_is_told_of_and_offered_once_the_first_was_called() -> None:
+def names(answers: list[dict[str, Any]]) -> list[str]:
+    return [tool["name"] for tool in answers[-1]["result"]["tools"]]
+
+
+def test_it_agrees_to_the_clients_version_and_says_that_its_tools_may_change() -> None:
+    (answer,) = GaugeServer().answers(INITIALIZE)
+    assert answer["id"] == 0
+    assert answer["result"]["protocolVersion"] == "2025-06-18"
+    assert answer["result"]["capabilities"] == {"tools": {"listChanged": True}}
+
+
+def test_the_second_tool_comes_with_the_first_call_and_is_announced_once() -> None:
     server = GaugeServer()
-    assert names(server) == ["read_gauge"]
-    told, reply = server.answers(ask("tools/call", name="read_gauge"))
+    assert names(server.answers(LIST)) == ["read_gauge"]
+    told, answer = server.answers(CALL)
     assert told == {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
-    assert reply["result"]["content"] == [{"type": "text", "text": READING}]
-    assert names(server) == ["read_gauge", "reset_gauge"]
-    assert len(server.answers(ask("tools/call", name="read_gauge"))) == 1
+    assert answer["result"] == {"content": [{"type": "text", "text": READING}]}
+    assert names(server.answers(LIST)) == ["read_gauge", "reset_gauge"]
+    assert len(server.answers(CALL)) == 1
 
 
-def test_notifications_are_not_answered() -> None:
-    assert GaugeServer().answers({"jsonrpc": "2.0", "method": "notifications/initialized"}) == []
+def test_notifications_are_not_answered_and_what_is_not_known_is_nothing() -> None:
+    assert GaugeServer().answers({"method": "notifications/initialized"}) == []
+    assert GaugeServer().answers({"id": 5, "method": "ping"})[0]["result"] == {}
 
 
-def test_as_a_program_it_speaks_line_by_line() -> None:
-    said = "\n".join(json.dumps(ask(method, protocolVersion="2025-06-18")) for method in ("initialize", "tools/list"))
-    program = [sys.executable, gauge_server.__file__]
-    run = subprocess.run(
-        program,
-        input=said + "\n",
+def test_it_runs_by_itself() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-I", gauge_server.__file__],
+        input="".join(json.dumps(one) + "\n" for one in (INITIALIZE, LIST)),
         capture_output=True,
         text=True,
-        timeout=30,
         check=True,
     )
-    first, second = map(json.loads, run.stdout.splitlines())
-    assert first["result"]["protocolVersion"] == "2025-06-18"
-    assert len(second["result"]["tools"]) == 1
+    assert [json.loads(line)["id"] for line in ran.stdout.splitlines()] == [0, 1]
