@@ -18,6 +18,9 @@ from keepwarm.rules.engine import RuleBook
 from keepwarm.wire.api import ClientFacts, Parsed
 
 UNSET = -1.0
+BLOCK = 128
+"""Tokens that are cached together at the most by servers that are known, but for llama.cpp: vLLM on a CPU and OpenAI
+128, vLLM on a GPU 16, SGLang 1 to 64."""
 
 
 class Story:
@@ -120,6 +123,7 @@ class Story:
             inline=stable.inline,
             slotted=slotted,
             context=keeper.context,
+            block=1 if keeper.kind == "llamacpp" else BLOCK,
             marks=marks,
             pace=self._pace(keeper),
             plain=keeper.manner.record,
