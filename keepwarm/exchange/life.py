@@ -19,6 +19,8 @@ from keepwarm.core.events import Failed
 from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import Close, Command, Event, Headers, Reply, Write
+from keepwarm.exchange.compare import Now
+from keepwarm.exchange.diagnosis import diagnose
 from keepwarm.exchange.exact import Question
 from keepwarm.exchange.keeper import Call, Keeper, Terms
 from keepwarm.exchange.marking import mark
@@ -91,6 +93,9 @@ class Life:
         if choice.slot is not None:
             yield from passage.take_slot(choice.slot)
             yield from self._hand_over(choice, outgoing, passage, terms.dialect)
+        if parsed.options.diagnose is not None:
+            now = Now(stable.options, head, stable.trail, self._front, parsed.leading, rules.known)
+            passage.writer.feed(diagnose(journal, stable, now))
         stable.lineage.count += 1
         story.sent_bytes = len(outgoing.body)
         yield from passage.run(outgoing)

@@ -66,7 +66,7 @@ class ChatBytes(msgspec.Struct, frozen=True):
         wanted: dict[str, bytes] = {}
         if not draft.untouched:
             patches = _message_patches(draft, spans["messages"])
-            if draft.tools and "tools" in spans:
+            if draft.tools and not draft.late and "tools" in spans:
                 patches.append(Patch(*spans["tools"], draft.tools))
             wanted = self.wanted(draft, spans)
             wanted |= {name: _encode(value) for name, value in draft.members}
@@ -96,9 +96,14 @@ class LlamaCppBytes(ChatBytes, frozen=True):
     """One llama-server, for clients of chat completions. Its last chunk holds its counts in any case (`timings`)."""
 
     traits: Traits = Traits("llamacpp")
+    quiet_tools = True
 
     def wanted(self, draft: Draft, spans: Mapping[str, Span]) -> dict[str, bytes]:
-        """The slot, and the switches of the chat template; what the client says of these itself is left to it."""
+        """The slot, and the switches of the chat template; what the client says of these itself is left to it.
+
+        Tools that the model reads of in the conversation: `tools` stays as the client wrote it, and the template prints
+        those that stand at the head (see `llamacpp.py`).
+        """
         found: dict[str, bytes] = {}
         if draft.slot is not None:
             found["id_slot"] = _encode(draft.slot)
@@ -106,7 +111,8 @@ class LlamaCppBytes(ChatBytes, frozen=True):
             found["cache_prompt"] = b"true"
         if "parallel_tool_calls" not in spans and _said(draft.body, spans.get("tools"), b"[") not in (b"", b"[]"):
             found["parallel_tool_calls"] = b"true"
-        return found | _switches(draft, spans, SWITCHES)
+        printed = {"tools": draft.tools} if draft.late else {}
+        return found | _switches(draft, spans, SWITCHES | printed)
 
 
 SWITCHES = {"preserve_thinking": b"true", "clear_thinking": b"false"}

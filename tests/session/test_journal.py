@@ -24,14 +24,22 @@ def chained(words: str) -> tuple[bytes, ...]:
     return tuple(keys)
 
 
-def tell(journal: Journal, words: str, key: GroupKey = KEY, *, size: int = 100, head: HeadState = HEAD) -> Lineage:
+def tell(
+    journal: Journal,
+    words: str,
+    key: GroupKey = KEY,
+    *,
+    size: int = 100,
+    head: HeadState = HEAD,
+    diagnose: str | None = None,
+) -> Lineage:
     """A request whose turns are single letters is answered; each turn's text has `size` bytes."""
     keys = chained(words)
     group = journal.group(key)
     lineage = journal.lineage(group, keys[0] if keys else b"", b"", (), goes_on=len(keys) > 1)
     turns = [Standing(one, b"", letter.encode() * size, loose=one) for one, letter in zip(keys, words, strict=True)]
     journal.stand(group, lineage, turns, head)
-    journal.sent(key, lineage, Sent(words, keys, head, Options("m")))
+    journal.sent(key, lineage, Sent(words, keys, head, Options("m", diagnose=diagnose)))
     return lineage
 
 
@@ -134,6 +142,28 @@ def test_what_was_used_longest_ago_goes_first() -> None:
     assert kept in list(journal.lineages())
     tell(journal, "abc", GroupKey("kept", "", b""))
     assert [lineage.id for lineage in journal.lineages()][-1] == kept.id
+
+
+def test_an_answer_may_be_named_as_long_as_its_conversation_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(LIMIT)
+
+    def named(record: str, lineage: Lineage) -> str:
+        sent = journal.answered(lineage, record)
+        return sent.record if sent else ""
+
+    lineage = tell(journal, "a", diagnose="")
+    tell(journal, "ab")
+    tell(journal, "abc", diagnose="a")
+    elsewhere = tell(journal, "x", GroupKey("other", "", b"shape"))
+    assert [named(record, lineage) for record in ("a", "ab", "abc", "?")] == ["a", "", "abc", ""]
+    assert [named(record, elsewhere) for record in ("a", "ab", "abc", "x")] == ["a", "", "abc", "x"]
+    monkeypatch.setattr(journal_module, "_KEPT_NAMED", 1)
+    tell(journal, "abcd", diagnose="abc")
+    assert [named(record, elsewhere) for record in ("a", "abcd")] == ["", "abcd"]
+    for letter in "klmnop":  # its conversation goes
+        tell(journal, letter * 3, GroupKey(letter, "", b"shape"))
+    assert lineage not in list(journal.lineages())
+    assert named("abcd", elsewhere) == ""
 
 
 def test_clients_without_a_session_are_bounded_too() -> None:
