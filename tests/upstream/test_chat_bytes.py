@@ -199,3 +199,12 @@ def test_it_is_named_for_the_kind_of_server(kind: str) -> None:
 def test_cache_marks_are_the_clients_own() -> None:
     assert ChatBytes().marks(b'{"cache_control": null}')
     assert not ChatBytes().marks(request())
+
+
+def test_a_late_tool_can_be_called_and_is_not_printed_at_the_head() -> None:
+    bash, late = ({"type": "function", "function": {"name": name}} for name in ("bash", "late"))
+    came = request(tools=[late, bash])
+    head = json.dumps([bash]).encode()
+    sent = json.loads(LlamaCppBytes().request(replace(draft(came), tools=head, late=b"[..]")).body)
+    assert sent["tools"] == [late, bash]
+    assert sent["chat_template_kwargs"]["tools"] == [bash]
