@@ -113,7 +113,7 @@ class Keeper:
         self._seats = seats(slots if manner.seats and manner.keep else 0)
         self._last_in_slot: dict[int, str] = {}
         self._latest = ""
-        self._block = 0
+        self._block = LARGEST_BLOCK
         self.pace = Pace()
         """How long a token of a prompt takes."""
         self.context = context
@@ -174,7 +174,7 @@ class Keeper:
         vLLM on a CPU and OpenAI have 128, vLLM on a GPU 16, SGLang 1 to 64, llama.cpp 1.
         """
         self._block = gcd(self._block, cached)
-        return min(self._block or LARGEST_BLOCK, LARGEST_BLOCK)
+        return self._block
 
     def stand_up(self, slot: int | None) -> None:
         """A request in `slot` is over."""
