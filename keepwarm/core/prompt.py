@@ -173,6 +173,8 @@ class Options(msgspec.Struct, frozen=True, gc=False):
     """A JSON schema that the answer must follow, as JSON text."""
     usage: bool = False
     """Whether a stream is to end with usage, where a client has to ask for it."""
+    diagnose: str | None = None
+    """The id of an earlier answer, whose request the client wants this one to be compared with; "" for none."""
 
 
 class Edit(msgspec.Struct, frozen=True, gc=False):

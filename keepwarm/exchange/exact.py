@@ -109,15 +109,16 @@ class Inquiry:
             before = replace(before, prompt_tokens=head)
         before = replace(before, shared=shared)
         suspects = self._case.suspects
-        if shared < (before.prompt_tokens or 0) and (suspects or before.share >= 1.0):
+        tokens = before.prompt_tokens or 0
+        if shared < tokens and (suspects or before.share >= 1.0):
             parting = yield from _parting(way, request, (now, old), shared)
             suspects = narrow(suspects, parting, before) or suspects
-            if not suspects and shared < (before.prompt_tokens or 0) - SLACK:
+            if not suspects and shared < tokens - SLACK:
                 suspects = (_template(parting, question.sent),)
         elif suspects:
             suspects = tuple(one for one in suspects if one.difference.most >= 1.0)
         verdict = judge(self._case.usage, before, suspects, self._case.scene)
-        if _unexplained(verdict, shared) and (yield from way.has_clock(request)):
+        if _unexplained(verdict, shared - SLACK - self._case.scene.block) and (yield from way.has_clock(request)):
             return None
         return verdict
 
@@ -148,6 +149,6 @@ def _template(parting: Parting, sent: Sent) -> Suspect:
     return Suspect(Difference("template", "", what, before, after, len(parting.front), "changed", 1.0, 1.0), codes)
 
 
-def _unexplained(verdict: Verdict, shared: int) -> bool:
-    """Whether the server reused less than both prompts share as they are made today."""
-    return verdict.actual is not None and verdict.actual < shared - SLACK and verdict.lost > 0
+def _unexplained(verdict: Verdict, least: int) -> bool:
+    """Whether the server reused less than it had to, as both prompts are made today."""
+    return verdict.actual is not None and verdict.actual < least and verdict.lost > 0

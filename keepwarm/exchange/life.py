@@ -19,9 +19,12 @@ from keepwarm.core.events import Failed
 from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.commands import Close, Command, Event, Headers, Reply, Write
+from keepwarm.exchange.compare import Now
+from keepwarm.exchange.diagnosis import diagnose
 from keepwarm.exchange.exact import Question
 from keepwarm.exchange.keeper import Call, Keeper, Terms
 from keepwarm.exchange.marking import mark
+from keepwarm.exchange.past import past_opening
 from keepwarm.exchange.relay import Gone, Passage
 from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser
@@ -32,7 +35,7 @@ from keepwarm.rules.key002 import Route
 from keepwarm.session.affinity import SIDE, Choice, Guest
 from keepwarm.session.lineage import Sent
 from keepwarm.upstream import llamacpp
-from keepwarm.upstream.api import Outgoing
+from keepwarm.upstream.api import Dialect, Outgoing
 from keepwarm.wire.api import Front
 
 Steps: TypeAlias = Generator[Command, Event | None, None]
@@ -89,7 +92,10 @@ class Life:
         passage = self._passage = Passage(story, terms.dialect, self._front, silent=terms.manner.observe)
         if choice.slot is not None:
             yield from passage.take_slot(choice.slot)
-            yield from self._hand_over(choice, outgoing, passage)
+            yield from self._hand_over(choice, outgoing, passage, terms.dialect)
+        if parsed.options.diagnose is not None:
+            now = Now(stable.options, head, stable.trail, self._front, parsed.leading, rules.known)
+            passage.writer.feed(diagnose(journal, stable, now))
         stable.lineage.count += 1
         story.sent_bytes = len(outgoing.body)
         yield from passage.run(outgoing)
@@ -185,7 +191,7 @@ class Life:
         story.notes += map(story.rules.note, edits)
         return route, members
 
-    def _hand_over(self, choice: Choice, outgoing: Outgoing, passage: Passage) -> Steps:
+    def _hand_over(self, choice: Choice, outgoing: Outgoing, passage: Passage, dialect: Dialect) -> Steps:
         """Free the slot for this conversation without losing what is in it (`session/affinity.py` says how).
 
         When one of these requests fails that is no failure: the real one then costs more.
@@ -197,14 +203,22 @@ class Life:
             yield from passage.ask(replace(llamacpp.refill(choice.slot), headers=headers))
             return
         rendered = yield from passage.ask(llamacpp.render(outgoing))
-        small = llamacpp.clear(choice.slot, rendered.body) if rendered.status == 200 else None
+        if rendered.status != 200:
+            return
+        small = llamacpp.clear(choice.slot, rendered.body)
         if choice.handover == "keep":
-            assert self.story.stable is not None
-            words = self.story.stable.older.opening(choice.before)
-            other = yield from passage.ask(llamacpp.render(llamacpp.in_other_words(outgoing, words)))
+            older = replace(self._older_opening(choice.before, dialect), headers=headers)
+            other = yield from passage.ask(llamacpp.render(older))
             small = llamacpp.keep(choice.slot, rendered.body, other.body) if other.status == 200 else None
         if small is not None:
             yield from passage.ask(replace(small, headers=headers))
+
+    def _older_opening(self, lineage: str, dialect: Dialect) -> Outgoing:
+        """What the conversation in the slot began with, of which this one can have no more in common with it."""
+        stable = self.story.stable
+        assert stable is not None
+        sent = next(one.requests[0] for one in stable.older.lineages if one.id == lineage)
+        return past_opening(dialect, stable.draft, sent)
 
     def _refuse(self, error: ClientError) -> Reply:
         story = self.story

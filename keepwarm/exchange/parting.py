@@ -42,7 +42,8 @@ class Parting(msgspec.Struct, frozen=True):
 
 def narrow(suspects: tuple[Suspect, ...], parting: Parting, before: Predecessor) -> tuple[Suspect, ...]:
     """The suspects from the one on where the prompts part; none where it is none of them."""
-    found = next((at for at, one in enumerate(suspects) if _fits(one, parting)), -1)
+    fits = [_fit(one, parting) for one in suspects]
+    found = fits.index(max(fits)) if any(fits) else -1
     if found < 0:
         unsure = max(SLACK, round(_UNSURE * (before.prompt_tokens or 0)))
         near = (
@@ -54,13 +55,16 @@ def narrow(suspects: tuple[Suspect, ...], parting: Parting, before: Predecessor)
     return suspects[found:] if found >= 0 else ()
 
 
-def _fits(suspect: Suspect, parting: Parting) -> bool:
-    """Whether the words of a difference are the words at the place, in the older prompt and in the newer one."""
+def _fit(suspect: Suspect, parting: Parting) -> float:
+    """How far the words of a difference are the words at the place, in the older prompt and in the newer one: 1.0 where
+    all of them are, 0.0 where it is another place."""
     difference = suspect.difference
     pairs = ((difference.before, parting.old), (difference.after, parting.new))
     at = difference.offset
     rows = [_same(text[:at], text[at:], parting.front, behind) for text, behind in pairs]
-    return all(same >= min(_ENOUGH, most) for same, most in rows) and sum(most for _, most in rows) >= _ENOUGH
+    if sum(most for _, most in rows) < _ENOUGH or any(same < min(_ENOUGH, most) for same, most in rows):
+        return 0.0
+    return sum(same for same, _ in rows) / sum(most for _, most in rows)
 
 
 def _same(text: str, rest: str, front: str, behind: str) -> tuple[int, int]:

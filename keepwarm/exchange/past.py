@@ -33,6 +33,15 @@ def past(dialect: Dialect, now: Draft, sent: Sent) -> Outgoing | None:
     return _as_it_is(dialect, now, sent, [row for row in rows if row.strip()])
 
 
+def past_opening(dialect: Dialect, now: Draft, sent: Sent) -> Outgoing:
+    """The same request with nothing behind its first turn."""
+    turn = next((step.turn for step in sent.trail.steps if step.turn.key), None)
+    words = (turn.chunk or turn.raw) if turn is not None else OTHER
+    if not dialect.same_protocol:
+        return _translated(dialect, now, sent, (words,))
+    return _as_it_is(dialect, now, sent, [words])
+
+
 def past_head(dialect: Dialect, now: Draft, sent: Sent) -> Outgoing:
     """The same request with one foreign message in the place of its own: it shares its head and no more."""
     if not dialect.same_protocol:
@@ -42,9 +51,8 @@ def past_head(dialect: Dialect, now: Draft, sent: Sent) -> Outgoing:
 
 def _translated(dialect: Dialect, now: Draft, sent: Sent, chunks: tuple[bytes, ...]) -> Outgoing:
     head = sent.head
-    return dialect.request(
-        replace(now, body=b"", options=sent.options, system=head.system, tools=head.tools, chunks=chunks, slot=None)
-    )
+    draft = replace(now, body=b"", options=sent.options, chunks=chunks, slot=None)
+    return dialect.request(replace(draft, system=head.system, tools=head.tools, late=head.late))
 
 
 def _as_it_is(dialect: Dialect, now: Draft, sent: Sent, rows: list[bytes]) -> Outgoing:

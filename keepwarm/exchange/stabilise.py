@@ -93,15 +93,10 @@ class Stabiliser:
         if heading.holds and self._breaks(parsed.options, heading, lineage.head, loads, latest, shared):
             heading = self._heading(parsed, asked, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
         head = self._head(parsed, heading, lineage.head, loads)
-        older = succession.older(self._journal, key, lineage, turns.trail)
         last = lineage.requests[0].options if lineage.requests else None
         options = self._rules.options(parsed.options, last)
-        anew = older.sent is not None
-        now = Now(options.value, head, turns.trail, self._front, parsed.leading, self._rules.known, anew)
-        before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now, older.sent)
-        sibling = before is None and (before := self._journal.sibling(key)) is not None
-        if sibling and before is not None:
-            parted = head_differences(before, now, max(1, before.head.size))
+        now = Now(options.value, head, turns.trail, self._front, parsed.leading, self._rules.known)
+        past = self._past(key, lineage, turns.keys, now)
         size = head.size
         return Stable(
             group=key,
@@ -110,29 +105,19 @@ class Stabiliser:
             keys=turns.keys,
             trail=turns.trail,
             standing=turns.fresh,
-            draft=Draft(
-                parsed.body,
-                options.value,
-                head.system,
-                head.tools,
-                tuple([step.turn.chunk for step in steps]),
-                tuple(pairwise([0, *[step.end for step in steps]])),
-                lengths=parsed.lengths,
-                late=head.late,
-                leading=parsed.leading,
-            ),
+            draft=_draft(parsed, options.value, head, turns.trail),
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
             metadata=system.metadata,
-            before=before,
-            branch=branch,
-            shared=shared,
-            older=older,
-            differences=parted,
+            before=past.before,
+            branch=past.branch,
+            shared=past.shared,
+            older=past.older,
+            differences=past.differences,
             options=options.value,
             size=size + (steps[-1].size if steps else 0),
-            sibling=sibling,
+            sibling=past.sibling,
             inline=turns.inline,
-            kept=size + turns.trail.size(shared),
+            kept=size + turns.trail.size(past.shared),
         )
 
     def _shape(self, asked: bytes, system: tuple[SystemBlock, ...], *, has_tools: bool) -> bytes:
@@ -146,21 +131,22 @@ class Stabiliser:
                 self._journal.shapes.popitem(last=False)
         return shape
 
-    def _predecessor(
-        self, key: GroupKey, lineage: Lineage, keys: tuple[bytes, ...], now: Now, replaced: Sent | None
-    ) -> tuple[Sent | None, int, tuple[Difference, ...], Sent | None]:
-        """(the latest request of the conversation, the leading turns that both have, where the two part, an older
-        request that this one repeats as far as it goes: where a conversation has branches, the server may hold it)."""
+    def _past(self, key: GroupKey, lineage: Lineage, keys: tuple[bytes, ...], now: Now) -> _Past:
+        """What the request goes on from."""
+        older = succession.older(self._journal, key, lineage, now.trail)
         best, shared = lineage.predecessor(keys)
         if best is None and len(keys) > 1:
             best, shared = self._journal.elsewhere(key, keys, now.head.wires)
-        best = best if best is not None else replaced
+        if best is None and older.sent is not None:
+            return _Past(older.sent, 0, differences(older.sent, structs.replace(now, anew=True)), older)
         if best is None:
-            return None, 0, (), None
+            before = self._journal.sibling(key)
+            parted = () if before is None else head_differences(before, now, max(1, before.head.size))
+            return _Past(before, 0, parted, older, sibling=before is not None)
         latest = lineage.requests[0] if lineage.requests else best
         parted = differences(latest, now)
         branch = best if latest is not best and shared == len(best.keys) and parted else None
-        return latest, shared if latest is best else latest.shared(keys), parted, branch
+        return _Past(latest, shared if latest is best else latest.shared(keys), parted, older, branch)
 
     def _maker(self, group: Group, parsed: Parsed) -> TurnMaker:
         marks = self._dialect.marks(parsed.body)
@@ -223,7 +209,7 @@ class Stabiliser:
         if original is None:
             original = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
         shown, late = head.tools, tuple[Tool, ...]()
-        if not self._dialect.same_protocol:
+        if self._dialect.quiet_tools or not self._dialect.same_protocol:
             ready = tuple(tool for tool in shown if not tool.deferred or tool.name in loaded)
             waited = self._waiting(ready)
             late = tuple(tool for tool in ready if tool.late or tool.name in waited)
@@ -247,6 +233,18 @@ class Stabiliser:
         if not self._dialect.quiet_tools or not self._rules.has("ORD002"):
             return {}
         return {tool.name: tool for tool in tools if tool.deferred}
+
+
+class _Past(msgspec.Struct, frozen=True):
+    """What a request goes on from; see Stable."""
+
+    before: Sent | None
+    shared: int
+    differences: tuple[Difference, ...]
+    older: Older
+    branch: Sent | None = None
+    """Where a conversation has branches, the server may hold another than the latest."""
+    sibling: bool = False
 
 
 class _Heading(msgspec.Struct, frozen=True):
@@ -273,6 +271,20 @@ def _says(head: Head) -> list[str]:
 
 def _size(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> int:
     return sum(len(tool.schema) + len(tool.description) for tool in tools) + sum(len(block.text) for block in system)
+
+
+def _draft(parsed: Parsed, options: Options, head: HeadState, trail: Trail) -> Draft:
+    return Draft(
+        parsed.body,
+        options,
+        head.system,
+        head.tools,
+        tuple([step.turn.chunk for step in trail.steps]),
+        tuple(pairwise([0, *[step.end for step in trail.steps]])),
+        lengths=parsed.lengths,
+        late=head.late,
+        leading=parsed.leading,
+    )
 
 
 def _head_key(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> bytes:

@@ -18,6 +18,9 @@ from keepwarm.rules.engine import RuleBook
 from keepwarm.wire.api import ClientFacts, Parsed
 
 UNSET = -1.0
+BLOCK = 128
+"""Tokens that are cached together at the most by servers that are known, but for llama.cpp: vLLM on a CPU and OpenAI
+128, vLLM on a GPU 16, SGLang 1 to 64."""
 
 
 class Story:
@@ -120,6 +123,7 @@ class Story:
             inline=stable.inline,
             slotted=slotted,
             context=keeper.context,
+            block=1 if keeper.kind == "llamacpp" else BLOCK,
             marks=marks,
             pace=self._pace(keeper),
             plain=keeper.manner.record,
@@ -163,12 +167,7 @@ class Story:
         whole = not stable.differences and stable.shared == len(sent.keys)
         share = 1.0 if whole else min(1.0, stable.kept / sent.size) if sent.size else 0.0
         replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
-        known = stable.lineage.points
-        points = tuple(
-            ((sent.head.size + step.size) / sent.size, known[step.turn.key])
-            for step in (sent.trail.steps if stable.differences else ())
-            if step.turn.key in known and sent.size
-        )
+        points = sent.points(stable.lineage.points) if stable.differences else ()
         held = stable.branch.prompt_tokens if stable.branch is not None else None
         return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed, points=points, held=held)
 

@@ -192,7 +192,7 @@ class _Case:
         if actual < expected - self._unsure:  # and more
             _, code, why = self._fault(actual, True)
             codes = (*codes, code)
-            words += f" It was kept for {expected:,} tokens and the server reused {actual:,}: {why}."
+            words += f" Of the {expected:,} tokens in front of it the server reused {actual:,}: {why}."
         return self._verdict(actual, blame, grade, expected, codes, costly, words)
 
     def _not_the_clients(self, actual: int, expected: int, grade: Grade, costly: tuple[Suspect, ...]) -> Verdict:

@@ -74,7 +74,8 @@ _LONGEST: Final = 200
 
 def pin(route: Route, names: Iterable[str], key: str) -> Route:
     """`route` with the key under each of these headers that it does not have."""
-    missing = tuple((name, key) for name in dict.fromkeys(names) if not route.says(name))
+    there = {name.lower() for name, _ in route.headers}
+    missing = tuple((name, key) for name in dict.fromkeys(names) if name.lower() not in there)
     return structs.replace(route, headers=(*route.headers, *missing)) if missing else route
 
 

@@ -22,6 +22,7 @@ DEFAULT_BYTES = 1024 * 1024 * 1024
 _KEPT_SENT = 8
 _KEPT_FACTS = 400_000
 _KEPT_LATEST = 256
+_KEPT_NAMED = 1024
 KEPT_SHAPES = 256
 TURN_BYTES = 1_000
 """What a turn weighs besides its text, so that turns of which the client's own bytes went are bounded too."""
@@ -148,6 +149,7 @@ class Journal:
         self._heads: dict[bytes, HeadState] = {}
         self._main: OrderedDict[str, bytes] = OrderedDict()
         self._latest: OrderedDict[bytes, Sent] = OrderedDict()
+        self._named: OrderedDict[str, tuple[Lineage, Sent]] = OrderedDict()
         self.shapes: OrderedDict[bytes, bytes] = OrderedDict()
         """The shape of a prompt by the digest of its system prompt."""
 
@@ -259,6 +261,10 @@ class Journal:
         """Note a request that was answered. One that failed leaves nothing to go on from but what stood before it."""
         if sent.keys and sent.prompt_tokens is not None:
             lineage.points[sent.keys[-1]] = sent.prompt_tokens
+        if sent.options.diagnose is not None:  # it may be named again
+            self._named[sent.record] = lineage, sent
+            if len(self._named) > _KEPT_NAMED:
+                self._named.popitem(last=False)
         self._latest[key.front.encode() + key.shape] = sent
         self._latest.move_to_end(key.front.encode() + key.shape)
         if len(self._latest) > _KEPT_LATEST:
@@ -266,6 +272,12 @@ class Journal:
         lineage.origin = None
         rest = [old for old in lineage.requests if not (old.keys and sent.keys[: len(old.keys)] == old.keys)]
         lineage.requests = [sent, *rest][:_KEPT_SENT]
+
+    def answered(self, lineage: Lineage, record: str) -> Sent | None:
+        """The request with this record, if a client may name it still: one of this conversation's latest, or one that
+        asked to be compared itself."""
+        own = next((sent for sent in lineage.requests if sent.record == record), None)
+        return own or self._named.get(record, (lineage, None))[1]
 
     # Bounds -----------------------------------------------------------------------------------------
 
@@ -293,6 +305,7 @@ class Journal:
                     group.lineages = OrderedDict(pair for pair in group.lineages.items() if pair[1] is not lineage)
                     self._size -= lineage.bytes()
                     self._weight -= lineage.weight()
+                    self._named = OrderedDict(pair for pair in self._named.items() if pair[1][0] is not lineage)
             if self._weight <= self._limit:
                 break
             if not group.lineages:

@@ -9,7 +9,7 @@ dictionary look-up.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -164,6 +164,16 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     """Its turns, to be taken over."""
     replica: str = ""
     """The machine that answered, where the answer's headers name one."""
+
+    def points(self, known: Mapping[bytes, int]) -> tuple[tuple[float, int], ...]:
+        """The ends of turns of which the tokens are known by chain digest: (share of this prompt, tokens), in order."""
+        if not self.size:
+            return ()
+        return tuple(
+            ((self.head.size + step.size) / self.size, known[step.turn.key])
+            for step in self.trail.steps
+            if step.turn.key in known
+        )
 
     def shared(self, keys: Sequence[bytes]) -> int:
         """How many leading turns another request shares. A chain digest is equal only if all before it are."""

@@ -22,6 +22,8 @@ LINE: Final = 40
 _CLEARED: Final = re.compile(rb"<command-name>/(?:clear|new|reset)</command-name>")
 """How Claude Code tells the model that a conversation begins after /clear (2.1.328; the aliases are its own)."""
 
+_TAG: Final = re.compile(r"</?\w+>")
+
 
 class Older(msgspec.Struct, frozen=True):
     """What a new conversation hangs together with."""
@@ -37,18 +39,8 @@ class Older(msgspec.Struct, frozen=True):
         """The ids of the lineages."""
         return tuple(lineage.id for lineage in self.lineages)
 
-    def opening(self, name: str) -> bytes:
-        """The upstream text of the first turn of one of the lineages; b"" where it is not known."""
-        sent = next((one.requests[0] for one in self.lineages if one.id == name and one.requests), None)
-        return b"" if sent is None else opening(sent.trail)
-
 
 NOBODY: Final = Older()
-
-
-def opening(trail: Trail) -> bytes:
-    """The upstream text of the first turn in which something is said."""
-    return next((step.turn.chunk or step.turn.raw for step in trail.steps if step.turn.key), b"")
 
 
 def older(journal: Journal, key: GroupKey, lineage: Lineage, trail: Trail) -> Older:
@@ -58,8 +50,8 @@ def older(journal: Journal, key: GroupKey, lineage: Lineage, trail: Trail) -> Ol
     if lineage.origin is not None:
         return Older("fork", (lineage.origin,))
     groups = [group for group in journal.groups() if group.key.agent == key.agent]
-    words = opening(trail)
-    return _compacted(groups, key, lineage, words) or _cleared(groups, key, lineage, words)
+    words = next((step.turn.chunk or step.turn.raw for step in trail.steps if step.turn.key), b"")
+    return _compacted(groups, key, lineage, words) or _cleared(groups, key, words)
 
 
 def _compacted(groups: Sequence[Group], key: GroupKey, lineage: Lineage, words: bytes) -> Older | None:
@@ -77,15 +69,15 @@ def _compacted(groups: Sequence[Group], key: GroupKey, lineage: Lineage, words: 
     return None
 
 
-def _cleared(groups: Sequence[Group], key: GroupKey, lineage: Lineage, words: bytes) -> Older:
+def _cleared(groups: Sequence[Group], key: GroupKey, words: bytes) -> Older:
     if not _CLEARED.search(words):
         return NOBODY
     alike = [group for group in groups if group.key.shape == key.shape]
-    others = dict.fromkeys(one for group in alike for one in group.lineages.values() if one is not lineage)
+    others = dict.fromkeys(one for group in alike for one in group.lineages.values() if one.requests)
     return Older("successor", tuple(others)) if others else NOBODY
 
 
 def _quoted(answer: str, words: bytes) -> bool:
-    """Whether a line of an answer stands in an upstream text, which is JSON."""
-    lines = (line.strip() for line in answer.splitlines())
+    """Whether a line of an answer stands in an upstream text, which is JSON; clients take its tags away."""
+    lines = (line.strip() for line in _TAG.sub("\n", answer).splitlines())
     return any(msgspec.json.encode(line)[1:-1] in words for line in lines if len(line) >= LINE)

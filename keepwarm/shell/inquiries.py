@@ -89,14 +89,18 @@ class Inquiries:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(PATIENCE_SECONDS):
                         await self._quiet.wait()
-                question = self._waiting.popleft()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(SECONDS):
-                        await self._ask(question)
-        except Exception:  # the log learns of it: the verdict stays as it was
-            log.exception("a verdict could not be made exact: please report this")
+                await self._settle(self._waiting.popleft())
         finally:
             self._worker = None
+
+    async def _settle(self, question: Question) -> None:
+        try:
+            async with asyncio.timeout(SECONDS):
+                await self._ask(question)
+        except TimeoutError:
+            pass
+        except Exception:  # the log learns of it: the verdict stays as it was
+            log.exception("a verdict could not be made exact: please report this")
 
     async def _ask(self, question: Question) -> None:
         inquiry = Inquiry(question)

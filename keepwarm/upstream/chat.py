@@ -45,11 +45,11 @@ def tools_text(tools: tuple[Tool, ...]) -> bytes:
 
 
 def _tool(tool: Tool) -> bytes:
-    # A description also where there is none: llama.cpp adds it to `tools`, but not to the list that it is told to print
-    # (`Draft.late`), and the two must give the same prompt.
-    name, description = _encode(tool.name), _encode(tool.description)
-    row = (b'{"type":"function","function":{"name":', name, b',"description":', description, b',"parameters":')
-    return b"".join((*row, tool.schema, b"}}"))
+    parts = [b'{"type":"function","function":{"name":', _encode(tool.name)]
+    if tool.description:
+        parts += (b',"description":', _encode(tool.description))
+    parts += (b',"parameters":', tool.schema, b"}}")
+    return b"".join(parts)
 
 
 def turn_text(turn: Turn, *, vision: bool = True) -> bytes:

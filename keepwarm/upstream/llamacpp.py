@@ -13,10 +13,9 @@ it could not be called: the grammar makes another tool's name of it.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-from msgspec.structs import replace
 
 from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.core.diff import common_prefix
@@ -50,8 +49,22 @@ class LlamaCpp(OpenAI, frozen=True):
         if draft.options.thinking is not None:
             switches["enable_thinking"] = draft.options.thinking
         if draft.late:
-            switches["tools"] = msgspec.Raw(b"[" + draft.tools + b"]")
+            switches["tools"] = msgspec.Raw(printed(draft.tools))
         return switches
+
+
+def printed(tools: bytes) -> bytes:
+    """A list of tools for the template to print as it prints those of `tools`: each of them has a description there,
+    if only an empty one, and nothing that llama.cpp does not know."""
+    rows = msgspec.json.decode(b"[" + tools + b"]", type=list[msgspec.Raw])
+    return b"[" + b",".join(_as_printed(bytes(row)) for row in rows) + b"]"
+
+
+def _as_printed(tool: bytes) -> bytes:
+    try:
+        return msgspec.json.encode(msgspec.json.decode(tool, type=_Offered))
+    except UNREADABLE:  # no function: what becomes of it the server says
+        return tool
 
 
 def refill(slot: int) -> Outgoing:
@@ -73,18 +86,9 @@ def clear(slot: int, rendered: bytes) -> Outgoing | None:
     return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
 
 
-def in_other_words(request: Outgoing, words: bytes) -> Outgoing:
-    """A request with the same head and other messages: `words` is the text of a turn."""
-    body = msgspec.json.decode(request.body, type=dict[str, msgspec.Raw])
-    messages = msgspec.json.decode(body["messages"], type=list[msgspec.Raw])
-    head = [bytes(raw) for raw in messages[:1] if msgspec.json.decode(raw, type=_Message).role in _HEAD]
-    body["messages"] = msgspec.Raw(b"[" + b",".join((*head, words or _OTHER)) + b"]")
-    return replace(request, body=msgspec.json.encode(body))
-
-
 def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
-    """What a conversation has in common with the one in the slot, and no more, into that slot: two of `render`'s
-    answers, of the new request and of the same one with the words that the old conversation began with."""
+    """What a conversation has in common with the one in the slot, and no more, into that slot: from two of `render`'s
+    answers, of the new request and of the old one up to its first turn."""
     prompt = prompt_of(rendered)
     prompt = prompt[: common_prefix(prompt, prompt_of(other))]
     if not prompt:
@@ -108,12 +112,15 @@ def tokens(counted: bytes) -> int | None:
         return None
 
 
-class _Message(msgspec.Struct, frozen=True):
-    role: str
+class _Function(msgspec.Struct, frozen=True):
+    name: str
+    description: str = ""
+    parameters: msgspec.Raw = msgspec.Raw(b"{}")
 
 
-_HEAD: Final = ("system", "developer")
-_OTHER: Final = b'{"role":"user","content":"~"}'
+class _Offered(msgspec.Struct, frozen=True):
+    type: str
+    function: _Function
 
 
 class _Tokens(msgspec.Struct, frozen=True):

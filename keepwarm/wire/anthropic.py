@@ -70,6 +70,10 @@ class _Format(msgspec.Struct, frozen=True):
     schema: msgspec.Raw = msgspec.Raw()
 
 
+class _Diagnostics(msgspec.Struct, frozen=True):
+    previous_message_id: str | None = None
+
+
 class _OutputConfig(msgspec.Struct, frozen=True):
     format: _Format | None = None
 
@@ -90,6 +94,7 @@ class _Envelope(msgspec.Struct, frozen=True):
     thinking: _Thinking | None = None
     output_config: _OutputConfig | None = None
     output_format: _Format | None = None
+    diagnostics: _Diagnostics | None = None
 
 
 class _SystemText(msgspec.Struct, frozen=True):
@@ -143,6 +148,7 @@ def _options(said: _Envelope) -> Options:
         if choice is None or choice.disable_parallel_tool_use is None
         else not choice.disable_parallel_tool_use,
         thinking=None if said.thinking is None else _THINKS.get(said.thinking.type),
+        diagnose=None if said.diagnostics is None else said.diagnostics.previous_message_id or "",
         schema=bytes(schema.schema) or None if schema is not None and schema.type == "json_schema" else None,
     )
 

@@ -25,7 +25,13 @@ def called(arguments: str) -> dict[str, Any]:
 
 
 def exchange(answer: Answer) -> Exchange:
-    counts: dict[str, Any] = {"prompt_tokens": 9, "cached_tokens": 0, "prefilled_tokens": 9, "prompt_ms": 1.0, "generated_tokens": 1}
+    counts: dict[str, Any] = {
+        "prompt_tokens": 9,
+        "cached_tokens": 0,
+        "prefilled_tokens": 9,
+        "prompt_ms": 1.0,
+        "generated_tokens": 1,
+    }
     more: dict[str, Any] = {"held_tokens": 9, "fed_tokens": 0, "slot": 0, "fault": None, "cancelled": False}
     return Exchange(body=b"{}", stream=True, status=200, prompt="", answer=answer, **counts, **more)
 

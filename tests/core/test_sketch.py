@@ -52,6 +52,8 @@ EDITS = [
     (user(Text("a"), Text("b")), user(Text("a")), [("content", "/content/1")]),
     (user(A, B), user(A), [("content", "/content/0")]),
     (user(A), user(ToolResult("A", (Text("[cleared]"),))), [("content", "/content/0")]),
+    (user(ToolResult("A", (Text(f"1{REMINDER}"),))), user(ToolResult("A", (Text("2"),))), [("content", "/content/0")]),
+    (user(A), user(ToolResult("A", (Text(f"2{REMINDER}"),))), [("content", "/content/0")]),
     (assistant(call("{}")), assistant(call("{}", "Edit")), [("content", "/content/0/input")]),
 ]
 

@@ -23,6 +23,12 @@ TOGETHER: Final = (
     ("VOL003-clock", "HIS004-reordered", "HIS003-each", "ORD003-keys"),
     ("VOL001-each", "HIS005-result", "HIS002-dropped"),
     ("VOL002-moving", "VOL004-git", "HIS005-trimming"),
+    ("HIS001-moved", "HIS003-rewritten", "clean-resume"),
+    ("VOL003-clock", "ORD001-each", "HIS002-dropped", "clean-resume"),
+    ("HIS002-dropped", "HIS003-rewritten", "clean-rewind"),
+    ("VOL001-each", "HIS003-rewritten", "HIS005-compacted"),
+    ("VOL001-each", "HIS001-moved", "HIS007-cut"),
+    ("HIS001-moved", "HIS003-rewritten", "SEA001-helpers"),
 )
 """What is injected together."""
 
@@ -86,6 +92,8 @@ def is_played(cell: Cell) -> bool:
         return True
     if not all(row.observed for row in cell.rows):
         return False
+    if len(cell.rows) > 1 and any(row.code == "SEA001" for row in cell.rows):
+        return False  # of what a stolen slot costs nothing is left where the client has parted the prompt itself
     if cell.template == "strict_system" and "VOL002-inline" in cell.injections:
         return False  # refused by the template
     return cell.template != "qwen_like" or not any(row.thinking for row in cell.rows)

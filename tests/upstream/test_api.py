@@ -96,4 +96,4 @@ def test_what_is_not_known_of_a_server_is_assumed_harmless() -> None:
     traits = Traits()
     assert (traits.slots, traits.context, traits.vision, traits.first_party) == (0, None, True, False)
     assert traits.chat, "where it is not spoken the server says so"
-    assert Draft.__struct_defaults__ == (None, (), (), (), 0, False)
+    assert Draft.__struct_defaults__ == (None, (), (), (), b"", 0, False)

@@ -89,6 +89,10 @@ def test_pieces_are_the_clients_own_text() -> None:
         ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, Options("m", thinking=True)),
         ({"thinking": {"type": "adaptive", "display": "updates"}}, Options("m", thinking=True)),
         ({"thinking": {"type": "disabled"}}, Options("m", thinking=False)),
+        ({"diagnostics": None}, Options("m")),
+        ({"diagnostics": {}}, Options("m", diagnose="")),
+        ({"diagnostics": {"previous_message_id": None}}, Options("m", diagnose="")),
+        ({"diagnostics": {"previous_message_id": "msg_1"}}, Options("m", diagnose="msg_1")),
         ({"thinking": {"type": "of_next_year"}}, Options("m")),
         ({"output_config": {"effort": "high"}}, Options("m")),
         (

@@ -9,6 +9,7 @@ from keepwarm.core.prompt import EditNote
 from keepwarm.ledger.records import Place, Record, Verdict
 from keepwarm.testing.scenarios.played import Played, Setting, Step
 from keepwarm.testing.scenarios.scenario import Client, Scenario
+from keepwarm.testing.scenarios.view import Result, Text
 from tests.testing.test_accounts import exchange
 
 HIT = Verdict("hit", "nobody", "counted")
@@ -36,11 +37,14 @@ def played(name: str, *, mends: bool = True, hears: bool = True) -> Played:
     """A scenario in which every cause is listed or named as it should be; `hears` False leaves that out."""
     scenario = Scenario(tuple(name.split("+")))
     steps: list[Step] = []
-    for request in Client(scenario).requests():
+    client = Client(scenario)
+    for request in client.requests():
         held = 1000 * request.number
         causes = request.truth.causes
         cached = held if mends or not causes else 10
         server = exchange("a", held + 500, cached, 1000 * (request.number + 1))
+        parts = client.plan.asks[request.number].said[0].parts
+        server = replace(server, prompt="\n".join(part.text for part in parts if isinstance(part, Text | Result)))
         usage = Usage(prompt_tokens=server.prompt_tokens, cached_tokens=server.cached_tokens)
         record = replace(RECORD, usage=usage)
         if hears and mends:

@@ -54,6 +54,14 @@ def test_what_costs_too_much_is_found_with_the_rules_on_only() -> None:
         assert len(faults(dear)) == count
 
 
+def test_words_that_the_model_does_not_read_are_missed() -> None:
+    for mends, count in ((True, 2), (False, 0)):
+        whole = played("clean", mends=mends)
+        steps = list(whole.steps)
+        steps[1] = replace(steps[1], exchange=replace(steps[1].exchange, prompt="nothing"))
+        assert len(faults(replace(whole, steps=tuple(steps)))) == count
+
+
 def test_another_count_than_the_servers_is_found() -> None:
     told = with_record(played("clean"), 2, usage=Usage(prompt_tokens=2500, cached_tokens=2001))
     assert len(faults(told)) == 1
