@@ -154,7 +154,7 @@ def test_the_rules_are_those_of_the_settings(empty_folder: Path) -> None:
         (["serve", "--upstream", "here"], "write it as http://127.0.0.1:8080"),
         (["serve", "--host", "0.0.0.0", "--engine", "demo"], "set a key"),
         (["serve", "--kind", "vllm", "--upstream", "http://h"], "use one of llamacpp, anthropic, chat"),
-        (["serve", "--engine", "nowhere.gguf"], "There is no model file nowhere.gguf"),
+        (["serve", "--engine", "nowhere.gguf"], "nowhere.gguf: name a GGUF file that exists"),
     ],
 )
 def test_what_was_foreseen_is_one_message_and_status_1(

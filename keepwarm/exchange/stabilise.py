@@ -209,7 +209,7 @@ class Stabiliser:
         if original is None:
             original = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
         shown, late = head.tools, tuple[Tool, ...]()
-        if not self._dialect.same_protocol:
+        if self._dialect.quiet_tools or not self._dialect.same_protocol:
             ready = tuple(tool for tool in shown if not tool.deferred or tool.name in loaded)
             waited = self._waiting(ready)
             late = tuple(tool for tool in ready if tool.late or tool.name in waited)

@@ -20,6 +20,7 @@ from keepwarm.upstream import chat_messages, failures
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.chat_messages import GONE
 from keepwarm.upstream.chat_stream import ChatReader
+from keepwarm.upstream.llamacpp import printed
 from keepwarm.upstream.openai import PATH
 
 _encode = msgspec.json.encode
@@ -67,7 +68,7 @@ class ChatBytes(msgspec.Struct, frozen=True):
         if not draft.untouched:
             patches = _message_patches(draft, spans["messages"])
             if draft.tools and "tools" in spans:
-                patches.append(Patch(*spans["tools"], draft.tools))
+                patches.append(Patch(*spans["tools"], _row(draft.tools, draft.late)))
             wanted = self.wanted(draft, spans)
             wanted |= {name: _encode(value) for name, value in draft.members}
         if self.model:
@@ -97,8 +98,13 @@ class LlamaCppBytes(ChatBytes, frozen=True):
 
     traits: Traits = Traits("llamacpp")
 
+    quiet_tools = True
+
     def wanted(self, draft: Draft, spans: Mapping[str, Span]) -> dict[str, bytes]:
-        """The slot, and the switches of the chat template; what the client says of these itself is left to it."""
+        """The slot, and the switches of the chat template; what the client says of these itself is left to it.
+
+        As in `llamacpp`, `tools` among the switches are those that the template prints.
+        """
         found: dict[str, bytes] = {}
         if draft.slot is not None:
             found["id_slot"] = _encode(draft.slot)
@@ -106,11 +112,16 @@ class LlamaCppBytes(ChatBytes, frozen=True):
             found["cache_prompt"] = b"true"
         if "parallel_tool_calls" not in spans and _said(draft.body, spans.get("tools"), b"[") not in (b"", b"[]"):
             found["parallel_tool_calls"] = b"true"
-        return found | _switches(draft, spans, SWITCHES)
+        return found | _switches(draft, spans, SWITCHES | ({"tools": printed(draft.tools[1:-1])} if draft.late else {}))
 
 
 SWITCHES = {"preserve_thinking": b"true", "clear_thinking": b"false"}
 """Of chat templates (Qwen, GLM) that otherwise drop earlier reasoning; one that does not know them sees nothing."""
+
+
+def _row(*arrays: bytes) -> bytes:
+    """The elements of several arrays as one array."""
+    return b"[" + b",".join(filter(None, (array[1:-1] for array in arrays))) + b"]"
 
 
 def _switches(draft: Draft, spans: Mapping[str, Span], ours: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -49,14 +49,22 @@ class LlamaCpp(OpenAI, frozen=True):
         if draft.options.thinking is not None:
             switches["enable_thinking"] = draft.options.thinking
         if draft.late:
-            switches["tools"] = msgspec.Raw(_printed(draft.tools))
+            switches["tools"] = msgspec.Raw(printed(draft.tools))
         return switches
 
 
-def _printed(tools: bytes) -> bytes:
+def printed(tools: bytes) -> bytes:
     """A list of tools for the template to print as it prints those of `tools`: each of them has a description there,
-    if only an empty one."""
-    return msgspec.json.encode(msgspec.json.decode(b"[" + tools + b"]", type=list[_Offered]))
+    if only an empty one, and nothing that llama.cpp does not know."""
+    rows = msgspec.json.decode(b"[" + tools + b"]", type=list[msgspec.Raw])
+    return b"[" + b",".join(_as_printed(bytes(row)) for row in rows) + b"]"
+
+
+def _as_printed(tool: bytes) -> bytes:
+    try:
+        return msgspec.json.encode(msgspec.json.decode(tool, type=_Offered))
+    except UNREADABLE:  # no function: what becomes of it the server says
+        return tool
 
 
 def refill(slot: int) -> Outgoing:

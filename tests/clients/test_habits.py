@@ -22,6 +22,10 @@ async def test_a_git_status_on_resume_costs_nothing(tmp_path: Path, hand_in: Han
     await play_and_judge(cell(OLD, "under_git", "tools_first"), tmp_path, hand_in)
 
 
+async def test_old_results_that_are_taken_away_cost_what_stands_behind_them(tmp_path: Path, hand_in: HandIn) -> None:
+    await play_and_judge(cell(OLD, "pruned", "qwen_like"), tmp_path, hand_in)
+
+
 async def test_tools_that_are_loaded_cost_their_definition(tmp_path: Path, hand_in: HandIn) -> None:
     await play_and_judge(cell(NEW, "searching", "strict_system"), tmp_path, hand_in)
 

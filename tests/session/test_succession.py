@@ -20,7 +20,8 @@ CLEARED = "<command-name>/clear</command-name>\n<command-message>clear</command-
 
 
 def trail_of(*turns: str) -> Trail:
-    steps, key = [], b""
+    steps: list[Step] = []
+    key = b""
     for turn in turns:
         key = chain(key, of_text(turn))
         steps.append(Step(len(steps) + 1, "user", Standing(key, b"", msgspec.json.encode(turn)), len(steps) + 1, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import openai
@@ -40,7 +41,7 @@ async def test_tools_and_reasoning_and_only_what_is_new_is_processed(
     assert len(second.tool_calls or ()) == 1
     assert third.content == "All done."
     assert [answer.choices[0].finish_reason for answer in answers] == ["tool_calls", "tool_calls", "stop", "stop"]
-    for before, exchange in zip(server.exchanges, server.exchanges[1:], strict=False):
+    for before, exchange in pairwise(server.exchanges):
         assert exchange.prompt.startswith(before.prompt)
         assert exchange.prefilled_tokens == exchange.prompt_tokens - before.held_tokens
     for record, exchange in zip(records, server.exchanges, strict=True):
@@ -71,6 +72,24 @@ async def test_what_clients_change_goes_back_as_the_model_wrote_it(
     assert sent["tool_calls"][0]["function"]["arguments"] == COMMAND
     assert second.prompt.startswith(first.prompt)
     assert second.prefilled_tokens == second.prompt_tokens - first.held_tokens
+
+
+async def test_a_tool_that_comes_late_costs_no_break(engine_for: EngineFor, open_gateway: OpenGateway) -> None:
+    late = {"type": "function", "function": {"name": "Search", "strict": True, "parameters": {"type": "object"}}}
+    async with ScriptedServer(engine_for().url, SCRIPT) as server:
+        gateway = await open_gateway(server.url)
+        async with openai_of(gateway) as client:
+            talk = ChatTalk(client, "late tool")
+            await talk.turn()
+            talk._fields["tools"] = [*talk._fields["tools"], late]
+            for _ in range(2):
+                await talk.turn()
+    for before, exchange in pairwise(server.exchanges):
+        assert exchange.prompt.startswith(before.prompt)
+        assert exchange.prefilled_tokens == exchange.prompt_tokens - before.held_tokens
+    names = [tool["function"]["name"] for tool in server.exchanges[-1].request["tools"]]
+    assert names == ["Bash", "Search"], "it can be called"
+    assert "The tool Search is available now" in server.exchanges[-1].prompt
 
 
 async def test_usage_is_told_to_who_asks_and_counts_what_the_engine_had(

@@ -136,6 +136,20 @@ def test_the_clients_word_wins(said: dict[str, Any], sent: dict[str, Any]) -> No
     assert {name: found.get(name) for name in sent} == sent
 
 
+def test_llama_cpp_is_told_which_tools_its_template_prints() -> None:
+    """As it prints those of `tools`: with a description, and without what it does not know."""
+    shown = b'[{"type":"function", "function":{"strict":true, "parameters":{"b":1.0}, "name":"A"}} , {"type":"odd"}]'
+    late = b'[{"type":"function","function":{"name":"B"}}]'
+    came = draft(request(tools=[{}], chat_template_kwargs={"novel": 1}))
+    sent = LlamaCppBytes().request(replace(came, tools=shown, late=late)).body
+    assert b'"tools": %b,%b]' % (shown[:-1], late[1:-1]) in sent
+    printed = b'[{"type":"function","function":{"name":"A","description":"","parameters":{"b":1.0}}},{"type":"odd"}]'
+    assert b'"tools":%b' % printed in sent
+    assert json.loads(sent)["chat_template_kwargs"]["novel"] == 1
+    assert LlamaCppBytes().quiet_tools
+    assert not ChatBytes().quiet_tools
+
+
 def test_without_a_slot_to_choose_none_is_said() -> None:
     assert b"id_slot" not in LlamaCppBytes().request(draft(request())).body
 

@@ -56,6 +56,7 @@ class Played(msgspec.Struct, frozen=True):
 
 
 def words_of(blocks: Sequence[Json]) -> str:
+    """The text of an answer as the client has it."""
     return "".join(block["text"] for block in blocks if block["type"] == "text")
 
 
