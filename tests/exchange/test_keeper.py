@@ -107,6 +107,11 @@ def test_a_client_for_whom_slots_are_switched_off_gets_none() -> None:
     assert on.table.busy() == 0
 
 
+def test_what_a_server_caches_together_is_told_by_its_counts() -> None:
+    on = keeper()
+    assert [on.block(cached) for cached in (0, 384, 128, 0, 1600, 1472, 1089)] == [128, 128, 128, 128, 64, 64, 1]
+
+
 # How fast the server is
 
 
