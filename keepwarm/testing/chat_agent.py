@@ -39,6 +39,8 @@ class Hands(msgspec.Struct, frozen=True):
     """(path)"""
     edit: Callable[[str, str, str], ToolCall]
     """(path, old text, new text)"""
+    scout: Callable[[str], ToolCall] | None = None
+    """(task): a sub-agent that is waited for; None where the agent has none."""
 
 
 class Heard(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -52,12 +52,14 @@ class ChatSession(msgspec.Struct, frozen=True):
     def faults(self, turn: int, run: AgentRun) -> list[str]:
         """What shows that `run` did not walk through the whole of one user turn; empty when all is well."""
         answers = self.answers(turn)
-        calls, closing = sum(len(answer.tool_calls) for answer in answers), answers[-1].text
+        calls, closing = _calls(answers), answers[-1].text
+        typed = {words.rsplit("SCRIPT ", 1)[1] for words in self.turns}
+        nested = sum(_calls(script) for marker, script in self.scripts.items() if marker not in typed)
         found = []
         if run.returncode:
             found.append(f"turn {turn}: the agent ended with {run.returncode}: {run.stderr[-500:]}")
         found += [f"turn {turn}: a tool failed: {words[:300]}" for words in run.heard.failed]
-        if run.heard.ran != calls:
+        if run.heard.ran not in (calls, calls + nested):  # some agents tell of their sub-agents' tools too
             found.append(f"turn {turn}: {run.heard.ran} tools were run, not {calls}")
         if run.heard.said.strip() != closing:
             found.append(f"turn {turn}: it ended with {run.heard.said!r}, not with {closing!r}")
@@ -70,6 +72,10 @@ class ChatSession(msgspec.Struct, frozen=True):
             for name, text in self.files.items()
             if not (workdir / name).exists() or (workdir / name).read_text() != text
         ]
+
+
+def _calls(answers: Sequence[Answer]) -> int:
+    return sum(len(answer.tool_calls) for answer in answers)
 
 
 def script_for(*sessions: ChatSession) -> MarkerScript:
@@ -144,6 +150,47 @@ def _checking(workdir: Path, hands: Hands, name: str) -> tuple[Answer, ...]:
             tool_calls=(hands.edit(notes, "valve: seven", "valve: seven, done"),),
         ),
         Answer(thinking="Yes.", text=f"Checked: the {name} notes say that valve seven is done."),
+    )
+
+
+def scouts_session(workdir: Path, hands: Hands, name: str = "delta") -> ChatSession:
+    """Two sub-agents at once, each with a script of its own, and a second user turn after them."""
+    assert hands.scout is not None
+    notes = f"pump house {name}\nvalve: seven\n"
+    reading, listing = hands.read(str(workdir / "notes.txt")), hands.shell(f"cd {workdir} && ls")
+    counting = hands.shell(f"cd {workdir} && wc -w notes.txt")
+    sending = (
+        hands.scout(f"Look what lies in the folder and read the notes. SCRIPT {name}north"),
+        hands.scout(f"Read the notes and count their words. SCRIPT {name}south"),
+    )
+    return ChatSession(
+        name=name,
+        turns=(
+            f"Send two scouts over the {name} folder. SCRIPT {name}one",
+            f"Were they right about the {name} notes? SCRIPT {name}two",
+        ),
+        scripts={
+            f"{name}one": (
+                Answer(thinking="Two scouts can go at once.", text="I send two scouts.", tool_calls=sending),
+                Answer(thinking="Both are back.", text=f"The {name} scouts were sent."),
+            ),
+            f"{name}two": (
+                Answer(thinking="One more look.", tool_calls=(reading,)),
+                Answer(text=f"The {name} notes are as the scouts said."),
+            ),
+            f"{name}north": (
+                Answer(thinking="List first.", tool_calls=(listing,)),
+                Answer(text="There are notes.", tool_calls=(reading,)),
+                Answer(text=f"North: the {name} folder holds notes on a pump house."),
+            ),
+            f"{name}south": (
+                Answer(tool_calls=(reading,)),
+                Answer(thinking="Now count.", tool_calls=(counting,)),
+                Answer(text=f"South: the {name} notes have five words."),
+            ),
+        },
+        seeds={"notes.txt": notes},
+        files={"notes.txt": notes},
     )
 
 

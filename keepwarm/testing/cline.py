@@ -57,11 +57,15 @@ def _edit(path: str, old: str, new: str) -> ToolCall:
     return call("editor", new_text=new, old_text=old, path=path)
 
 
+def _scout(task: str) -> ToolCall:
+    return call("spawn_agent", task=task, systemPrompt="You look at folders and tell what lies there.")
+
+
 class Cline:
     """See ChatAgent."""
 
     name: ClassVar[str] = f"Cline {VERSION}"
-    hands: ClassVar[Hands] = Hands(_shell, _write, _read, _edit)
+    hands: ClassVar[Hands] = Hands(_shell, _write, _read, _edit, _scout)
 
     def __init__(self, home: Path, base_url: str, workdir: Path) -> None:
         require_loopback(base_url)

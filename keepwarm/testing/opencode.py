@@ -59,11 +59,15 @@ def _edit(path: str, old: str, new: str) -> ToolCall:
     return call("edit", newString=new, oldString=old, filePath=path)
 
 
+def _scout(task: str) -> ToolCall:
+    return call("task", subagent_type="general", prompt=task, description="A scout")
+
+
 class OpenCode:
     """See ChatAgent."""
 
     name: ClassVar[str] = f"OpenCode {VERSION}"
-    hands: ClassVar[Hands] = Hands(_shell, _write, _read, _edit)
+    hands: ClassVar[Hands] = Hands(_shell, _write, _read, _edit, _scout)
 
     def __init__(self, home: Path, base_url: str, workdir: Path) -> None:
         require_loopback(base_url)

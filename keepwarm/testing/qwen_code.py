@@ -48,11 +48,15 @@ def _edit(path: str, old: str, new: str) -> ToolCall:
     return call("edit", new_string=new, old_string=old, file_path=path)
 
 
+def _scout(task: str) -> ToolCall:
+    return call("agent", run_in_background=False, prompt=task, subagent_type="general-purpose", description="A scout")
+
+
 class QwenCode:
     """See ChatAgent."""
 
     name: ClassVar[str] = f"Qwen Code {VERSION}"
-    hands: ClassVar[Hands] = Hands(_shell, _write, _read, _edit)
+    hands: ClassVar[Hands] = Hands(_shell, _write, _read, _edit, _scout)
 
     def __init__(self, home: Path, base_url: str, workdir: Path) -> None:
         require_loopback(base_url)

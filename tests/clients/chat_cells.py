@@ -21,6 +21,9 @@ REWRITES: Final[dict[tuple[type[ChatAgent], Kind], set[str]]] = {
     (OpenCode, "processes"): {"HIS003"},
     (Pi, "processes"): {"HIS003"},
     (Cline, "processes"): {"HIS003"},
+    (QwenCode, "scouts"): {"HIS001", "HIS003"},
+    (OpenCode, "scouts"): {"HIS003"},
+    (Cline, "scouts"): {"HIS003"},
 }
 """What each of them writes otherwise than it was, in the session that is played."""
 

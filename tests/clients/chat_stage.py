@@ -17,24 +17,29 @@ from keepwarm.ledger.query import Query
 from keepwarm.ledger.records import Record
 from keepwarm.shell.app import start_gateway
 from keepwarm.testing.chat_agent import ChatAgent
-from keepwarm.testing.chat_sessions import ChatSession, chat_session, script_for
+from keepwarm.testing.chat_sessions import ChatSession, chat_session, scouts_session, script_for
 from keepwarm.testing.qwen_code import QwenCode
 from keepwarm.testing.scripted import ScriptedServer
 from tests.clients.recorder import Recorder
 from tests.clients.stage import Played, running_engine
 
-Kind = Literal["processes", "editor"]
-KINDS: Final = {"processes": "four turns, a process each", "editor": "four turns in an editor, guesses"}
+Kind = Literal["processes", "editor", "scouts"]
+KINDS: Final = {
+    "processes": "four turns, a process each",
+    "editor": "four turns in an editor, guesses",
+    "scouts": "two sub-agents, two processes",
+}
 
 
 class ChatCell(msgspec.Struct, frozen=True):
-    """What is played: a session of four user turns."""
+    """What is played."""
 
     agent: type[ChatAgent]
     template: str
     slots: int
     kind: Kind = "processes"
-    """processes: a process for each turn. editor: all in one, which guesses after each what the user says next."""
+    """processes: four turns, a process for each. editor: all of them in one, which guesses after each what the user
+    says next. scouts: a turn with two sub-agents at once, and one behind it in a second process."""
     keep: bool = True
     """False: the agent goes straight to the server."""
 
@@ -77,7 +82,8 @@ class Stage:
 @asynccontextmanager
 async def playing(cell: ChatCell, folder: Path) -> AsyncIterator[tuple[Played, ScriptedServer]]:
     """Play `cell` in `folder`; engine and scripted server still run inside, to render and count with."""
-    session = chat_session(folder / "work", cell.agent.hands)
+    make = scouts_session if cell.kind == "scouts" else chat_session
+    session = make(folder / "work", cell.agent.hands)
     async with running_engine(cell) as engine, ScriptedServer(engine.url, script_for(session)) as server:
         async with target(cell, folder, server) as (url, records), Recorder(url) as recorder:
             faults = await Stage(cell, folder, server, recorder).play(session)

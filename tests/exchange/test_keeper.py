@@ -105,3 +105,8 @@ def test_a_client_for_whom_slots_are_switched_off_gets_none() -> None:
     seats = [play(request(), on, Answer("Hello."), headers={"user-agent": agent}).over().seat for agent in ("pi/1", "")]
     assert [seat.slot for seat in seats if seat is not None] == [None, 0]
     assert on.table.busy() == 0
+
+
+def test_what_a_server_caches_together_is_told_by_its_counts() -> None:
+    on = keeper()
+    assert [on.block(cached) for cached in (0, 384, 128, 0, 1600, 1472, 1089)] == [128, 128, 128, 128, 64, 64, 1]

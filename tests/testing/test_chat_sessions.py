@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.chat_agent import AgentRun, Heard
-from keepwarm.testing.chat_sessions import SUGGESTION, ChatSession, chat_session, script_for
+from keepwarm.testing.chat_sessions import SUGGESTION, ChatSession, chat_session, scouts_session, script_for
+from keepwarm.testing.opencode import OpenCode
 from keepwarm.testing.pi_agent import Pi
 
 TOOLS = [{"type": "function", "function": {"name": "bash"}}]
@@ -81,3 +83,17 @@ def test_each_way_to_stray_is_a_fault(turn: int) -> None:
     }
     for words, stray in strays.items():
         assert any(words in fault for fault in one.faults(turn, stray)), words
+
+
+def test_the_tools_of_sub_agents_may_be_told_of_or_not() -> None:
+    one = scouts_session(Path("/srv/work"), OpenCode.hands)
+    run = AgentRun(0, Heard(one.answers(0)[-1].text, 2), "", "", 1.0)
+    assert one.faults(0, run) == []
+    assert one.faults(0, msgspec.structs.replace(run, heard=Heard(run.heard.said, 6))) == []
+    assert one.faults(0, msgspec.structs.replace(run, heard=Heard(run.heard.said, 3))) != []
+    script = script_for(one)
+    for _, arguments in one.answers(0)[0].tool_calls:
+        assert script(request(json.loads(arguments)["prompt"])) in (
+            one.scripts["deltanorth"][0],
+            one.scripts["deltasouth"][0],
+        )
