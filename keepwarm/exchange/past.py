@@ -59,10 +59,7 @@ def _as_it_is(dialect: Dialect, now: Draft, sent: Sent, rows: list[bytes]) -> Ou
     """In a body of the client's protocol, of which no part is to be changed again."""
     said = {name: now.body[start:end] for name, (start, end) in members(now.body).items()}
     head = sent.head
-    listed_tools = sorted(head.head.tools, key=lambda tool: tool.index)
-    said_itself = b"[" + b",".join(tool.raw for tool in listed_tools) + b"]" if listed_tools else b""
-    # Where some are late, the client's own list goes, and the other is for the template to print.
-    tools = said_itself if head.late else head.tools or said_itself
+    tools = head.tools or (b"[" + b",".join(tool.raw for tool in head.head.tools) + b"]" if head.head.tools else b"")
     system = head.system or b",".join(_system(head.head.system))
     if dialect.protocol == "anthropic":
         listed = not head.system and bool(head.head.system) and head.head.system[0].index >= 0
@@ -72,9 +69,9 @@ def _as_it_is(dialect: Dialect, now: Draft, sent: Sent, rows: list[bytes]) -> Ou
     said |= {"tools": tools, "messages": b"[" + b",".join(rows) + b"]", "model": _encode(sent.options.model)}
     body = b"{" + b",".join(_encode(name) + b":" + value for name, value in said.items() if value.strip()) + b"}"
     count = tuple(pairwise(range(len(rows) + 1)))
-    printed = head.tools if head.late else b""
-    plain = replace(now, body=body, system=b"", tools=printed, chunks=(b"",) * len(rows), ranges=count, late=head.late)
-    return dialect.request(replace(plain, lengths=(), leading=0, slot=None))
+    # Late tools are offered and not printed: that is said beside the body's own words.
+    plain = replace(now, body=body, system=b"", tools=head.tools if head.late else b"", late=head.late, slot=None)
+    return dialect.request(replace(plain, chunks=(b"",) * len(rows), ranges=count, lengths=(), leading=0))
 
 
 def _system(blocks: tuple[SystemBlock, ...]) -> Iterator[bytes]:
