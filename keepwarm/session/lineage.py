@@ -113,6 +113,38 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """What this request says in the turns so far, and the model has not read there: to be told in the newest turn."""
 
 
+def step_after(
+    last: Step | None, turn: Standing, end: int, role: str, size: int, late: tuple[Notice, ...] | None = None
+) -> Step:
+    """The step behind `last` (None: the first one).
+
+    size  bytes of the turn
+    late  see `Step`; None where the turn goes as this request says it
+    """
+    said = passed = 0
+    loads: tuple[str, ...] = ()
+    edits: tuple[EditNote, ...] = ()
+    told: tuple[tuple[str, bytes], ...] = ()
+    before: tuple[Notice, ...] = ()
+    if last is not None:
+        said, passed, loads, edits, told, before = last.said, last.size, last.loads, last.edits, last.told, last.late
+    if turn.key:
+        said += 1
+        passed += size
+    return Step(
+        end,
+        role,
+        turn,
+        said,
+        passed,
+        (*loads, *turn.loads) if turn.loads else loads,
+        sum_up(edits, turn.notes) if turn.notes else edits,
+        (*told, *turn.told) if turn.told else told,
+        late is not None,
+        (*before, *late) if late else before,
+    )
+
+
 class Trail(msgspec.Struct, frozen=True, gc=False):
     """All turns of a request, so that the next one takes over those that it repeats.
 
