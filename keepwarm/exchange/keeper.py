@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -38,6 +38,8 @@ class Manner(msgspec.Struct, frozen=True):
     """True: prompt texts go into the ledger."""
     seats: bool = True
     """False: the server chooses its slots."""
+    archive: bool = False
+    """True: what stands is kept in the ledger, so that it stands in the next process too."""
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -55,6 +57,7 @@ class Keeper:
 
     kind      of server, for the record
     dialects  by the protocol of the clients: one table of seats and one journal are for all of them
+    before    who has had a slot in an earlier process, see `affinity.seats`
     """
 
     def __init__(
@@ -66,13 +69,14 @@ class Keeper:
         manner: Manner,
         slots: int = 0,
         context: int | None = None,
+        before: Sequence[tuple[Guest, int | None]] = (),
     ) -> None:
         self.kind = kind
         self.manner = manner
         self._terms = {front: _terms(dialect, rules, manner) for front, dialect in dialects.items()}
         self._journal = journal
-        self._seats = seats(slots if manner.seats and manner.keep else 0)
-        self._last_in_slot: dict[int, str] = {}
+        self._seats = seats(slots if manner.seats and manner.keep else 0, before)
+        self._last_in_slot = {slot: guest.lineage for guest, slot in before if slot is not None}
         self._latest = ""
         self.context = context
         """Tokens that one conversation can hold."""
@@ -119,7 +123,7 @@ class Keeper:
         last = self._last_in_slot.get(choice.slot)
         self._last_in_slot[choice.slot] = guest.lineage
         moved = ""
-        if returning and last != guest.lineage:
+        if returning and last not in (None, guest.lineage):
             moved = f"slot {choice.slot} had been another conversation's in between"
         return choice, moved
 
@@ -131,7 +135,7 @@ class Keeper:
 def _terms(dialect: Dialect, rules: RuleBook, manner: Manner) -> Terms:
     if manner.observe and not dialect.same_protocol:
         # What has to be translated cannot go as it is: it is translated and nothing more.
-        return Terms(dialect, RuleBook(), replace(manner, observe=False))
+        return Terms(dialect, RuleBook(), replace(manner, observe=False, archive=False))
     if manner.observe:
-        return Terms(dialect, RuleBook(), manner, rules)
+        return Terms(dialect, RuleBook(), replace(manner, archive=False), rules)
     return Terms(dialect, rules, manner)

@@ -13,9 +13,11 @@ from msgspec import structs
 from keepwarm.core import digest
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import EditNote, Head, Notice, Options, SystemBlock, Tool
+from keepwarm.core.secret import Address
+from keepwarm.exchange.commands import Fetch
 from keepwarm.exchange.compare import Now, differences, head_differences, head_size
 from keepwarm.exchange.turns import TurnMaker, note
-from keepwarm.rules.api import FirstSeen, HeadFix
+from keepwarm.rules.api import FirstSeen, Fix, HeadFix
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Journal, Lineage
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Trail, shape_of
@@ -58,6 +60,21 @@ class Stable(msgspec.Struct, frozen=True):
     """Bytes of the head and of the shared turns."""
 
 
+class Opening(msgspec.Struct, frozen=True):
+    """The opening of a request: as much of it as tells which conversation it belongs to."""
+
+    parsed: Parsed
+    group: GroupKey
+    system: Fix[tuple[SystemBlock, ...]]
+    """The system prompt after the rules that look at it alone."""
+    maker: TurnMaker
+
+    def unknown(self) -> Fetch | None:
+        """How to look for a conversation that the journal does not know; None when it knows it."""
+        secret = self.maker.secret()
+        return None if secret is None else Fetch(Address(secret, self.group.packed()), others=self.maker.goes_on)
+
+
 class Stabiliser:
     """One request being made stable; `run` does it."""
 
@@ -67,8 +84,8 @@ class Stabiliser:
         self._dialect = dialect
         self._front = front
 
-    def run(self, parsed: Parsed, session: str, agent: str) -> Stable:
-        """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
+    def begin(self, parsed: Parsed, session: str, agent: str) -> Opening:
+        """The opening of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
         system = self._rules.system(parsed.system)
         shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
         # What stands for one kind of server says nothing to another that may answer at the same address later, and
@@ -79,6 +96,15 @@ class Stabiliser:
         maker = TurnMaker(
             self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw, parsed.leading
         )
+        return Opening(parsed, key, system, maker)
+
+    def run(self, parsed: Parsed, session: str, agent: str) -> Stable:
+        """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
+        return self.go_on(self.begin(parsed, session, agent))
+
+    def go_on(self, opening: Opening) -> Stable:
+        """The stable form of a request that has been begun. Raises BadJson for a part that cannot be read."""
+        parsed, key, system, maker = opening.parsed, opening.group, opening.system, opening.maker
         lineage = maker.lineage
         heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
         turns = maker.run(heading.notices)

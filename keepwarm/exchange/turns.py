@@ -120,18 +120,19 @@ class TurnMaker:
     def lineage(self) -> Lineage:
         """The conversation that begins with this request's first turn; made where it is new."""
         key, loose = _key(b"", self._first), _loose(b"", self._first)
-        return self._journal.lineage(self._group, key, loose, self._wires, goes_on=self._goes_on)
+        return self._journal.lineage(self._group, key, loose, self._wires, goes_on=self.goes_on)
 
-    def stranger(self) -> bytes | None:
+    def secret(self) -> bytes | None:
         """The secret of a conversation that the journal does not know; None when it does, or nothing is said in it."""
         key = _key(b"", self._first)
-        if not key or self._journal.knows(self._group, key, _loose(b"", self._first), goes_on=self._goes_on):
+        if not key or self._journal.knows(self._group, key, _loose(b"", self._first), goes_on=self.goes_on):
             return None
         said = [self._message(index)[1] for index in range(len(self._first))]
         return secret_of(said, self._group.key.front.encode(), self._group.key.shape)
 
     @property
-    def _goes_on(self) -> bool:
+    def goes_on(self) -> bool:
+        """Whether there is more than the first turn."""
         return len(self._first) < len(self._raws)
 
     def _first_turn(self) -> list[Facts]:
