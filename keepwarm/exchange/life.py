@@ -46,8 +46,6 @@ class Life:
         self._front = front
         self._slot: int | None = None
         self._passage: Passage | None = None
-        self._secret = b""
-        """Of a conversation that was not in memory."""
 
     def run(self) -> Steps:
         """The life itself."""
@@ -75,9 +73,12 @@ class Life:
         journal, terms = keeper.journal, keeper.terms(self._front.name)
         stabiliser = Stabiliser(journal, terms.rules, terms.dialect, self._front)
         opening = stabiliser.begin(parsed, who.session, who.agent)
-        if terms.manner.archive and (fetch := opening.unknown()) is not None:
+        fetch = opening.unknown() if terms.manner.archive else None
+        if fetch is not None:
             yield from self._fetch(fetch)
         stable = stabiliser.go_on(opening)
+        if fetch is not None:
+            archive.claim(stable.lineage, fetch.address.secret)
         if terms.manner.observe:
             stable = replace(stable, metadata=terms.lifting.system(parsed.system).metadata)
         story.stable = stable
@@ -96,7 +97,6 @@ class Life:
 
     def _fetch(self, fetch: Fetch) -> Steps:
         """Let stand what stood in another process, when the ledger still has it. Raises Gone."""
-        self._secret = fetch.address.secret
         yield fetch
         event: Event | None = None
         while not isinstance(event, Fetched | Tick):
@@ -137,7 +137,7 @@ class Life:
             stable.trail,
         )
         gone = journal.sent(stable.group, stable.lineage, sent)
-        return archive.pack(journal, stable.group, stable.lineage, gone, self._secret)
+        return archive.pack(journal, stable.group, stable.lineage, gone)
 
     def _kind(self, metadata: dict[str, str]) -> str:
         """main, subagent or side: from the client's own word, else from what it sends."""

@@ -110,21 +110,26 @@ class Conversation(msgspec.Struct, frozen=True):
     """Names of rows that are of no use."""
 
 
-def pack(journal: Journal, key: GroupKey, lineage: Lineage, gone: Sequence[Sent], secret: bytes) -> Parcel | None:
+def claim(lineage: Lineage, secret: bytes) -> None:
+    """From now on a conversation is kept under the secret of its first turn; one that is kept already is found by this
+    one too."""
+    if lineage.kept is None:
+        lineage.kept = Kept(secret)
+    elif secret not in (lineage.kept.secret, lineage.kept.also):
+        lineage.kept.also = secret
+        lineage.kept.told = False
+
+
+def pack(journal: Journal, key: GroupKey, lineage: Lineage, gone: Sequence[Sent]) -> Parcel | None:
     """What is new of a conversation since it was packed last, its latest request being a new one; None when it is not
     to be kept.
 
-    gone    requests that `Journal.sent` has let go
-    secret  of its first turn; b"" where the journal knew the conversation
+    gone  requests that `Journal.sent` has let go
     """
     if lineage.kept is None:
-        if not secret:
-            return None
-        lineage.kept = Kept(secret)
+        return None
     kept, sent = lineage.kept, lineage.requests[0]
-    also = secret if secret and secret not in kept.secrets else b""
-    if also:
-        kept.secrets.append(also)
+    also, kept.told = b"" if kept.told else kept.also, True
     echoes = _echoes(sent, gone)
     rows: list[Row] = []
     for said in sent.keys:
@@ -139,7 +144,7 @@ def pack(journal: Journal, key: GroupKey, lineage: Lineage, gone: Sequence[Sent]
     request = _Request(lineage.id, key, firsts, lineage.count, main, head, bare, _columns(lineage, sent))
     rows.append(Row(_name(sent.record), _encode(request)))
     stale, kept.stale = kept.stale | {_name(old.record) for old in gone}, set()
-    return Parcel(Address(kept.secrets[0], key.packed()), lineage.id, tuple(rows), tuple(stale), also)
+    return Parcel(Address(kept.secret, key.packed()), lineage.id, tuple(rows), tuple(stale), also)
 
 
 def unpack(values: Iterable[bytes], secret: bytes) -> Conversation | None:

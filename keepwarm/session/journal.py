@@ -40,11 +40,15 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 class Kept:
     """What of a conversation is in the archive already (`session/archive.py`)."""
 
-    __slots__ = ("heads", "secrets", "stale", "turns")
+    __slots__ = ("also", "heads", "secret", "stale", "told", "turns")
 
     def __init__(self, secret: bytes) -> None:
-        self.secrets = [secret]
-        """The one that it is kept under, then others that lead there."""
+        self.secret = secret
+        """That it is kept under."""
+        self.also = b""
+        """The latest other one by which it is found, where its first turn was edited; b"" for none."""
+        self.told = True
+        """Whether the archive knows of that."""
         self.turns: dict[bytes, Standing] = {}
         """Each as it was written, by its chain digest."""
         self.heads: dict[bytes, HeadState] = {}

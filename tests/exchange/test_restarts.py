@@ -1,0 +1,93 @@
+"""What stood in one process stands in the next: the same request goes upstream in the same bytes, and is told so."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keepwarm.core.reminder import is_reminder
+from keepwarm.exchange.keeper import Keeper
+from keepwarm.exchange.stabilise import Stabiliser, Stable
+from keepwarm.session import archive
+from keepwarm.session.journal import Journal
+from keepwarm.wire.fronts import FRONTS
+from tests.exchange.conversations import Talk, hear, some_answer
+from tests.exchange.restarts import Shelf, keeping, play
+
+Json = dict[str, Any]
+dice = st.randoms(use_true_random=False)
+FRONT = FRONTS["anthropic"]
+
+
+class Forgetful(Talk):
+    """A client whose reminders come and go, whose system prompt has a date, and that writes calls in its own words."""
+
+    def shown(self) -> bytes:
+        """The next request."""
+        body: Json = json.loads(self.request())
+        dice, messages = self.dice, body["messages"]
+        for message in messages[:-3]:
+            if message["role"] == "user" and isinstance(message["content"], list):
+                kept = [block for block in message["content"] if not self._forgets(block)]
+                message["content"] = kept or message["content"]
+        if dice.random() < 0.5 and isinstance(messages[0]["content"], list):
+            reminder = f"<system-reminder>\nnote {dice.randint(1, 3)}\n</system-reminder>"
+            messages[0]["content"].append({"type": "text", "text": reminder})
+        date = f"Today's date: 2026-10-{dice.randint(1, 3):02d}"
+        body["system"] = [{"type": "text", "text": f"You are an agent.\n\n{'Be brief. ' * 60}\n{date}"}]
+        return json.dumps(body).encode()
+
+    def edit(self) -> None:
+        """The client changes its history, but not its beginning: by that its conversation is known."""
+        beginning, self.messages = self.messages[:2], self.messages[2:]
+        super().edit()
+        self.messages = [*beginning, *self.messages]
+
+    def _forgets(self, block: Json) -> bool:
+        return is_reminder(str(block.get("text", ""))) and self.dice.random() < 0.5
+
+
+def stable_of(body: bytes, on: Keeper, shelf: Shelf) -> Stable:
+    """What a request would be, were it sent now; a journal that does not know its conversation asks `shelf`."""
+    terms = on.terms(FRONT.name)
+    stabiliser = Stabiliser(on.journal, terms.rules, terms.dialect, FRONT)
+    opening = stabiliser.begin(FRONT.parse(body), "s", "")
+    fetch = opening.unknown()
+    for conversation in shelf.fetch(fetch) if fetch is not None else ():
+        archive.restore(on.journal, conversation)
+    stable = stabiliser.go_on(opening)
+    if fetch is not None:
+        archive.claim(stable.lineage, fetch.address.secret)
+    return stable
+
+
+def seen(stable: Stable) -> Json:
+    """All of it that does not come from another conversation."""
+    row = {name: getattr(stable, name) for name in Stable.__struct_fields__}
+    lineage = row.pop("lineage")
+    row.pop("sibling")
+    row["before"] = row["before"] if lineage.requests else None
+    row["differences"] = row["differences"] if lineage.requests else ()
+    return row | {"id": lineage.id, "count": lineage.count, "points": lineage.points}
+
+
+@given(dice, st.integers(2, 7), st.sampled_from(["llamacpp", "chat"]))
+def test_the_next_request_is_the_same_in_a_new_process(dice: Random, turns: int, kind: str) -> None:
+    shelf, talk = Shelf(), Forgetful(dice)
+    on = keeping(kind=kind)
+    for number in range(turns):
+        if dice.random() < 0.3:
+            talk.edit()
+        body = talk.shown()
+        anew = keeping(Journal(), kind)
+        assert seen(stable_of(body, anew, shelf)) == seen(stable_of(body, on, shelf))
+        if dice.random() < 0.4:
+            on = keeping(anew.journal, kind)
+        answer = some_answer(dice, number)
+        ids = [f"call{number:04d}{at:024d}x1y2" for at in range(len(answer.tool_calls))]
+        book = play(body, on, shelf, answer, *ids, headers={"x-claude-code-session-id": "s"})
+        talk.heard(hear(book))
