@@ -40,10 +40,12 @@ class Echo(msgspec.Struct, frozen=True):
     arguments: tuple[Piece, ...]
     after: bytes
     """The chain digest of the turns that it answers."""
+    number: int = 0
+    """Of the request that it answers, in its conversation."""
 
 
-def echo_of(answer: Answer, turn: Standing, after: bytes) -> Echo:
-    """An answer to the turns with the chain digest `after` as it came back in `turn`."""
+def echo_of(answer: Answer, turn: Standing, after: bytes, number: int) -> Echo:
+    """The answer to request `number`, whose turns have the chain digest `after`, as it came back in `turn`."""
     source = turn.chunk or turn.raw
     calls = tuple(replace(call, arguments="") for call in answer.calls)
     return Echo(
@@ -52,6 +54,7 @@ def echo_of(answer: Answer, turn: Standing, after: bytes) -> Echo:
         _find(answer.thinking, source),
         tuple(_find(call.arguments, source) for call in answer.calls),
         after,
+        number,
     )
 
 

@@ -15,7 +15,8 @@ from msgspec import structs
 
 from keepwarm.core import digest
 from keepwarm.core.sketch import Loose
-from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Step
+from keepwarm.session.kept import Kept
+from keepwarm.session.lineage import LARGE, GroupKey, HeadState, Sent, Standing, Step
 from keepwarm.session.recall import Answers
 
 DEFAULT_BYTES = 1024 * 1024 * 1024
@@ -24,8 +25,6 @@ _KEPT_FACTS = 400_000
 _KEPT_LATEST = 256
 TURN_BYTES = 1_000
 """What a turn weighs besides its text, so that turns of which the client's own bytes went are bounded too."""
-LARGE = ("head", "system", "tools", "shown")
-"""The large parts of a `HeadState`, kept once however many conversations send them."""
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -35,26 +34,6 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     role: str
     loose: Loose = Loose()
     """What it says loosely."""
-
-
-class Kept:
-    """What of a conversation is in the archive already (`session/archive.py`)."""
-
-    __slots__ = ("also", "heads", "secret", "stale", "told", "turns")
-
-    def __init__(self, secret: bytes) -> None:
-        self.secret = secret
-        """That it is kept under."""
-        self.also = b""
-        """The latest other one by which it is found, where its first turn was edited; b"" for none."""
-        self.told = True
-        """Whether the archive knows of that."""
-        self.turns: dict[bytes, Standing] = {}
-        """Each as it was written, by its chain digest."""
-        self.heads: dict[bytes, HeadState] = {}
-        """Any state with the large parts that were written, by the name of their row."""
-        self.stale: set[bytes] = set()
-        """Names of rows that are of no use and still there."""
 
 
 class Lineage:

@@ -26,6 +26,10 @@ SHAPE_CHARACTERS = 512
 little for the git status or the date that older clients write further down."""
 
 
+LARGE = ("head", "system", "tools", "shown")
+"""The large parts of a `HeadState`, kept once however many conversations send them."""
+
+
 class GroupKey(msgspec.Struct, frozen=True, gc=False):
     """Who is speaking."""
 

@@ -8,7 +8,8 @@ from keepwarm.exchange.keeper import Keeper, Manner
 from keepwarm.session.archive import Conversation, unpack
 from keepwarm.session.journal import Journal
 from keepwarm.testing.answers import Answer
-from tests.exchange.playbook import Json, Playbook, chat, fetched, keeper
+from keepwarm.testing.messages_shapes import MessagesShape
+from tests.exchange.playbook import COUNTS, Json, Playbook, chat, fetched, keeper
 
 Rows = dict[bytes, bytes]
 
@@ -43,10 +44,6 @@ class Shelf:
         read = [unpack(rows.values(), secret) for rows in found.values()]
         return [conversation for conversation in read if conversation is not None]
 
-    def bytes(self) -> int:
-        """All that is kept."""
-        return sum(len(value) for value in self.values())
-
     def values(self) -> list[bytes]:
         """The rows of all conversations."""
         return [value for found in self.kept.values() for rows in found.values() for value in rows.values()]
@@ -57,15 +54,20 @@ def keeping(journal: Journal | None = None, kind: str = "llamacpp", *, slots: in
     return keeper(kind, slots=slots, journal=journal, manner=Manner(archive=True))
 
 
-def play(
-    body: bytes, on: Keeper, shelf: Shelf, answer: Answer, *ids: str, headers: Json | None = None
-) -> Playbook:
+def play(body: bytes, on: Keeper, shelf: Shelf, answer: Answer, *ids: str, headers: Json | None = None) -> Playbook:
     """A whole life in which the server answers at once, and what it hands over is kept."""
-    book = begin(body, on, shelf, headers=headers).answer_with(chat(answer, *ids))
+    said = messages(answer, *ids) if on.same_protocol("anthropic") else chat(answer, *ids)
+    book = begin(body, on, shelf, headers=headers).answer_with(said)
     for command in book.commands:
         if isinstance(command, Write) and command.parcel is not None:
             shelf.put(command.parcel)
     return book
+
+
+def messages(answer: Answer, *ids: str) -> bytes:
+    """An answer as a server streams it that speaks Anthropic's Messages API."""
+    shape = MessagesShape(message_id="msg_1", model="tiny")
+    return shape.start(COUNTS) + b"".join(shape.deltas(answer, ids)) + shape.ending(answer, COUNTS, with_usage=True)
 
 
 def begin(body: bytes, on: Keeper, shelf: Shelf, *, headers: Json | None = None) -> Playbook:

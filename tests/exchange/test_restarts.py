@@ -75,7 +75,7 @@ def seen(stable: Stable) -> Json:
     return row | {"id": lineage.id, "count": lineage.count, "points": lineage.points}
 
 
-@given(dice, st.integers(2, 7), st.sampled_from(["llamacpp", "chat"]))
+@given(dice, st.integers(2, 7), st.sampled_from(["llamacpp", "chat", "anthropic"]))
 def test_the_next_request_is_the_same_in_a_new_process(dice: Random, turns: int, kind: str) -> None:
     shelf, talk = Shelf(), Forgetful(dice)
     on = keeping(kind=kind)
