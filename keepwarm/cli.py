@@ -13,9 +13,11 @@ from rich.console import Console
 from keepwarm import __version__
 from keepwarm.config import Config, load, override
 from keepwarm.errors import KeepwarmError
+from keepwarm.rules.codes import CODES
 from keepwarm.views.explain import print_explain
 from keepwarm.views.log import print_log
-from keepwarm.views.rule import print_rule
+from keepwarm.views.rule import RuleList, print_rule
+from keepwarm.views.site import documents
 
 app = typer.Typer(
     name="keepwarm",
@@ -98,9 +100,31 @@ def explain(
 @app.command()
 def rule(
     code: Annotated[str | None, typer.Argument(help="VOL001, ...; none lists them all")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The rule, or all of them, as JSON")] = False,
+    config: ConfigFile = None,
 ) -> None:
-    """The rule book: what costs you the cache, and what is done about it."""
-    print_rule(code)
+    """The rule book: what costs you the cache, what is done about it, and what is switched on here."""
+    from keepwarm.shell.extensions import load_extensions
+
+    settings, extensions = load(config), load_extensions()
+    rules = RuleList(
+        settings.shelf(extension.rule for extension in extensions.rules),
+        settings.upstream.rewrite is not False and settings.keep,
+        {extension.rule.code: extension.source for extension in extensions.rules},
+        [str(refusal) for refusal in extensions.refused],
+    )
+    print_rule(code, Console(), rules, as_json)
+
+
+@app.command()
+def docs(
+    folder: Annotated[Path, typer.Argument(help="Where they are written: docs")] = Path("docs"),
+) -> None:
+    """Write the rule pages, the page about settings and its schema for editors."""
+    for path, text in documents(CODES.values(), Config).items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
 
 
 @app.command()

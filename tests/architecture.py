@@ -17,7 +17,18 @@ FUNCTION_LINES_WISHED = 50
 MIRRORED_FROM_LINES = 50
 
 # Values come in, values go out: a decision that needs the time or an id is handed it.
-PURE = ("codec", "core", "wire", "rules", "session", "upstream", "exchange", "ledger/records.py", "ledger/verdict.py")
+PURE = (
+    "codec",
+    "core",
+    "wire",
+    "rules",
+    "session",
+    "upstream",
+    "exchange",
+    "ledger/records.py",
+    "ledger/server_side.py",
+    "ledger/verdict.py",
+)
 IMPURE_IMPORTS = frozenset(
     [
         "aiohttp",

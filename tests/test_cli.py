@@ -134,6 +134,15 @@ def test_explain(ledger: Path) -> None:
 def test_the_rules() -> None:
     assert all(code in output("rule") for code in CODES)
     assert output("rule", "vol001").startswith("# VOL001")
+    assert {entry["code"]: entry["state"] for entry in json.loads(output("rule", "--json"))}["VOL001"] == "on"
+
+
+def test_the_rules_are_those_of_the_settings(empty_folder: Path) -> None:
+    (empty_folder / "keepwarm.toml").write_text("[clients.qwen-code]\noff = ['VOL001']\n")
+    entry = json.loads(output("rule", "VOL001", "--json"))
+    assert (entry["state"], entry["clients"]) == ("on", {"qwen-code": "off"})
+    (empty_folder / "other.toml").write_text("[upstream]\nrewrite = false\n")
+    assert json.loads(output("rule", "VOL001", "--json", "--config", "other.toml"))["state"] == "names"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +154,7 @@ def test_the_rules() -> None:
         (["serve", "--upstream", "here"], "write it as http://127.0.0.1:8080"),
         (["serve", "--host", "0.0.0.0", "--engine", "demo"], "set a key"),
         (["serve", "--kind", "vllm", "--upstream", "http://h"], "use one of llamacpp, anthropic, chat"),
-        (["serve", "--engine", "nowhere.gguf"], "There is no model file nowhere.gguf"),
+        (["serve", "--engine", "nowhere.gguf"], "nowhere.gguf: name a GGUF file that exists"),
     ],
 )
 def test_what_was_foreseen_is_one_message_and_status_1(

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from keepwarm.config import Config, UpstreamSettings, check, default_ledger, is_loopback, load, override
+from keepwarm.config import Config, RuleSettings, UpstreamSettings, check, default_ledger, is_loopback, load, override
 from keepwarm.errors import ConfigError
+from keepwarm.exchange.routing import Ways
 from keepwarm.rules.api import Safety
+from keepwarm.rules.codes import CODES
+from keepwarm.rules.engine import rule_book
 
 WHOLE = """
 engine_slots = 2
@@ -28,6 +31,15 @@ level = "exact"
 off = ["VOL002"]
 on = ["HIS006"]
 
+[upstream.rules]
+hold_tools = true
+
+[clients.qwen-code]
+level = "order"
+
+[clients."claude-cli/2.1.39*"]
+on = ["VOL002"]
+
 [ledger]
 path = "~/kept.sqlite"
 record = true
@@ -44,11 +56,51 @@ def written(folder: Path, text: str) -> Path:
 def test_a_file_is_read_whole(tmp_path: Path) -> None:
     config = check(load(written(tmp_path, WHOLE)))
     assert config.upstream == UpstreamSettings(
-        url="https://models.example:8443/v1", kind="llamacpp", rewrite=False, slots=False
+        url="https://models.example:8443/v1",
+        kind="llamacpp",
+        rewrite=False,
+        slots=False,
+        rules=RuleSettings(hold_tools=True),
     )
     assert (config.engine_slots, config.host, config.port, config.key) == (2, "localhost", 1234, "k")
-    assert (config.safety, config.rules.off, config.rules.on) == (Safety.EXACT, ("VOL002",), ("HIS006",))
+    assert config.rules == RuleSettings("exact", ("VOL002",), ("HIS006",))
+    assert config.clients == {"qwen-code": RuleSettings("order"), "claude-cli/2.1.39*": RuleSettings(on=("VOL002",))}
     assert (config.ledger.record, config.ledger_path) == (True, Path.home() / "kept.sqlite")
+
+
+def test_each_client_gets_the_rules_of_its_tables(tmp_path: Path) -> None:
+    shelf = load(written(tmp_path, WHOLE)).shelf()
+    assert {rule.code for rule in shelf.book("pi/0.73").rules} == {
+        code for code, rule in CODES.items() if rule.on and rule.safety == Safety.EXACT
+    }
+    assert shelf.book("pi/0.73").hold_tools
+    assert shelf.book("claude-cli/2.1.39").has("VOL002")
+    assert not shelf.book("claude-cli/2.1.114").has("VOL002")
+    assert shelf.book("qwen-code/0.24").has("ROL001")
+    assert not shelf.book("qwen-code/0.24").has("VOL002")
+    assert Config().shelf().book("").rules == rule_book().rules
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[rules]\noff = ['VOL999']", r"\[rules\] off: there is no rule VOL999"),
+        ("[upstream.rules]\non = ['VOL999']", r"\[upstream.rules\] on: there is no rule VOL999"),
+        (
+            "[clients.'qwen-code/0.2*']\non = ['x']",
+            r'\[clients."qwen-code/0.2\*"\] on: there is no rule x: `keepwarm rule`',
+        ),
+    ],
+)
+def test_a_rule_that_there_is_not_is_named_with_its_table(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        load(written(tmp_path, text)).shelf()
+
+
+def test_the_way_to_a_server_is_told_by_its_address_and_the_settings() -> None:
+    ways = UpstreamSettings(url="https://api.openai.com/v1", model="m", cache_key=False, affinity_headers=("x-a",))
+    assert Config(upstream=ways).ways() == Ways("api.openai.com", "m", False, ("x-a",))
+    assert Config().ways() == Ways("", "", None, ("x-session-id", "x-session-affinity", "x-smg-routing-key"))
 
 
 def test_the_file_of_this_folder_is_read_and_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,11 +121,22 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("port =", "is not valid TOML"),
-        ("upstrem = 1", "there is no setting upstrem: there are upstream, rules, ledger, engine, "),
+        ("upstrem = 1", "there is no setting upstrem: there are upstream, rules, clients, ledger, engine, "),
         (
             "[upstream]\nurll = 'x'",
-            "there is no setting upstream.urll: there are url, kind, model, key, rewrite, slots",
+            "there is no setting upstream.urll: there are url, kind, model, key, rewrite, slots, ",
         ),
+        ("[upstream.rules]\noff = 'x'", "upstream.rules.off: expected `array`, got `str`"),
+        (
+            "[clients.a]\n[clients.b]\nlvl = 1",
+            "there is no setting clients.b.lvl: there are level, off, on, hold_tools",
+        ),
+        (
+            "[clients.'a/1*']\nlevel = 'max'",
+            "clients.\"a/1*\".level: invalid enum value 'max': use one of exact, order",
+        ),
+        ("[clients]\na = 1", "clients.a: expected `object`, got `int`"),
+        ("clients = 1", "clients: expected `object`, got `int`"),
         ("port = 'x'", "port: expected `int`, got `str`"),
         ("[ledger]\nrecord = 'yes'", "ledger.record: expected `bool`, got `str`"),
         ("[upstream]\nkind = 'vllm'", "upstream.kind: invalid enum value 'vllm': use one of llamacpp, anthropic, chat"),
@@ -120,6 +183,7 @@ def test_what_is_given_wins_and_what_is_not_given_stays() -> None:
         ({"upstream__url": "http://"}, "write it as"),
         ({"upstream__url": "http://[::1"}, "write it as"),
         ({"upstream__url": "http://host:port"}, "write it as"),
+        ({"upstream__affinity_headers": ("X-Ok", "x y")}, "'x y' in upstream.affinity_headers is no name of a header"),
         ({"upstream__kind": "vllm"}, "there is no upstream kind 'vllm': use one of llamacpp, anthropic, chat"),
         ({"engine_slots": 0}, "engine_slots is 0: use 1 or more"),
         ({"engine_context": -1}, "engine_context is -1: use 0 or more"),

@@ -17,6 +17,7 @@ from typer.core import TyperGroup
 
 from keepwarm.config import DEFAULT_PORT, Config, load
 from keepwarm.rules.codes import CODES
+from keepwarm.views.site import documents
 from tests import readme
 
 REPOSITORY = Path(__file__).parent.parent
@@ -88,12 +89,25 @@ def test_the_settings_of_the_readme_are_the_settings_there_are(page: str, tmp_pa
 
 def test_the_readme_lists_every_rule_that_mends(page: str) -> None:
     rows = dict(re.findall(r"^\| ([A-Z]{3}\d{3}) \|.*\| (\w+) \|$", page, re.MULTILINE))
-    mending = {
-        code: rule.safety.name.lower()
-        for code, rule in CODES.items()
-        if code == "SEA001" or any((rule.system, rule.tools, rule.message, rule.turn))
-    }
+    mending = {code: rule.safety.name.lower() for code, rule in CODES.items() if rule.mends}
     assert rows == mending
+
+
+# docs/
+
+
+def test_the_documents_that_are_made_from_code_are_those_the_code_makes() -> None:
+    """`make docs` writes them."""
+    wanted = documents(CODES.values(), Config)
+    folder = REPOSITORY / "docs"
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert there == wanted.keys()
+    for path, text in wanted.items():
+        assert (folder / path).read_text(encoding="utf-8") == text, f"docs/{path} lags: make docs"
+
+
+def test_the_readme_leads_to_the_documents(page: str) -> None:
+    assert {"docs/rules/index.md", "docs/configuration.md"} <= set(re.findall(r"\]\((docs/[^)]+)\)", page))
 
 
 # The changelog, the Makefile

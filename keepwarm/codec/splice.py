@@ -11,7 +11,7 @@ is, and since JSON allows nothing but white space and punctuation between values
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
@@ -131,6 +131,23 @@ def without(body: bytes, container: Span, spans: list[Span], drop: Iterable[int]
         else:
             patches.append(Patch(spans[index - 1].end, spans[index].end, b""))
     return patches
+
+
+def with_member(body: bytes, name: str, value: bytes) -> bytes:
+    """The text of an object with one value changed, or with one more member at its end.
+
+    Raises BadJson when `body` is not an object.
+    """
+    spans = members(body)
+    return splice(body, [member_patch(body, spans, name, value)])
+
+
+def member_patch(body: bytes, spans: Mapping[str, Span], name: str, value: bytes) -> Patch:
+    """The patch that gives an object's member a value; `spans` are its `members`. At the end where it is new."""
+    if name in spans:
+        return Patch(*spans[name], value)
+    end = body.rindex(b"}")
+    return Patch(end, end, (b"," if spans else b"") + msgspec.json.encode(name) + b":" + value)
 
 
 def _same(here: memoryview, raw: msgspec.Raw) -> bool:

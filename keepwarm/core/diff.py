@@ -10,14 +10,14 @@ import msgspec
 
 MOST_LINES: Final = 1_000
 """Of two texts that are compared line by line."""
-Where: TypeAlias = Literal["system", "tools", "turn", "options", "none"]
+Where: TypeAlias = Literal["system", "tools", "turn", "options", "template", "none"]
 
 
 class Difference(msgspec.Struct, frozen=True):
     """Where a prompt parts from the one before it in its conversation."""
 
     where: Where
-    """"none" when the older prompt is a prefix of the newer."""
+    """"none" when the older prompt is a prefix of the newer; "template" where the same words are printed otherwise."""
     path: str = ""
     """JSON pointer into the newer request's body."""
     what: str = ""
@@ -82,10 +82,19 @@ def line_around(text: str, offset: int) -> str:
     return text[start : end if end >= 0 else len(text)]
 
 
-def redacted(text: str, offset: int, width: int = 24) -> str:
-    """The shape of a text around `offset`, not its words: letters become x, digits 0, the rest stays.
+def excerpt(text: str, offset: int, width: int = 24, *, plain: bool = False) -> str:
+    """The text around `offset`; unless it is to be `plain`, its shape and not its words: letters and whatever else is
+    not ASCII become x, digits 0, the rest stays.
 
     Length is kept, so a person can still see that a number or an id changed.
     """
     piece = text[max(0, offset - width // 2) : offset + width]
-    return "".join("x" if c.isalpha() else "0" if c.isdigit() else " " if c.isspace() else c for c in piece)
+    return piece if plain else "".join(map(_shape, piece))
+
+
+def _shape(character: str) -> str:
+    if character.isnumeric():
+        return "0"
+    if character.isalpha() or not character.isascii():
+        return "x"
+    return " " if character.isspace() else character

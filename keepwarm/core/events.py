@@ -118,7 +118,19 @@ class Failed(msgspec.Struct, frozen=True, gc=False):
     usage: Usage = Usage()
 
 
-Event: TypeAlias = Started | Progress | ThinkingDelta | TextDelta | ToolStart | ToolDelta | Finished | Failed
+class Diagnosis(msgspec.Struct, frozen=True, gc=False):
+    """Where the request parts from an older one that the client has named. The gateway itself says so, in front."""
+
+    reason: str = ""
+    """"model_changed", "system_changed", "tools_changed", "messages_changed", "previous_message_not_found" or
+    "unavailable"; "" where it parts nowhere, or nothing was named."""
+    missed: int | None = None
+    """About how many tokens of the older prompt stand behind that place; None where nothing was compared."""
+
+
+Event: TypeAlias = (
+    Diagnosis | Started | Progress | ThinkingDelta | TextDelta | ToolStart | ToolDelta | Finished | Failed
+)
 
 
 def together(events: Iterable[Event]) -> list[Event]:

@@ -140,6 +140,8 @@ class Tool(msgspec.Struct, frozen=True, gc=False):
     deferred: bool = False
     """The client does not want it in the prompt before a tool result refers to it."""
     raw: bytes = b""
+    late: bool = False
+    """The model reads of it in the conversation, not at the head of the prompt."""
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -169,6 +171,10 @@ class Options(msgspec.Struct, frozen=True, gc=False):
     thinking: bool | None = None
     schema: bytes | None = None
     """A JSON schema that the answer must follow, as JSON text."""
+    usage: bool = False
+    """Whether a stream is to end with usage, where a client has to ask for it."""
+    diagnose: str | None = None
+    """The id of an earlier answer, whose request the client wants this one to be compared with; "" for none."""
 
 
 class Edit(msgspec.Struct, frozen=True, gc=False):

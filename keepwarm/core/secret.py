@@ -15,7 +15,7 @@ import msgspec
 
 from keepwarm.core.prompt import Block, Message, Text
 from keepwarm.core.reminder import without
-from keepwarm.core.sketch import loose_of
+from keepwarm.core.sketch import loose_of, marks_of
 
 SECRET_BYTES: Final = 32
 _PERSON: Final = b"keepwarm/secret"
@@ -60,7 +60,7 @@ def secret_of(messages: Iterable[Message], *about: bytes) -> bytes:
         words: list[bytes] = []
         if message.role != "system":
             words = [part for block in message.blocks if (part := _words(message.role, block))]
-            results += loose_of(message).results
+            results += loose_of(message.role, marks_of(message)).results
         speaks = words or message.role == "assistant"
         said.append(_row((message.role.encode("utf-8", "surrogatepass"), *words)) if speaks else b"")
     whole = _row((*about, b"", *sorted(results), b"", *said))
@@ -72,7 +72,7 @@ def _words(role: str, block: Block) -> bytes:
     if isinstance(block, Text):
         rest = block.text if role == "assistant" else without(block.text)
         return b"t" + " ".join(rest.split()).encode("utf-8", "surrogatepass") if rest.strip() else b""
-    return loose_of(Message("user", (block,), 0)).words
+    return loose_of("user", marks_of(Message("user", (block,), 0))).words
 
 
 def _row(parts: Iterable[bytes]) -> bytes:

@@ -69,14 +69,27 @@ class Loose(msgspec.Struct, frozen=True, gc=False):
     """Of each tool result: a turn may give them in any order."""
 
 
-def loose_of(message: Message) -> Loose:
+def marks_of(message: Message, pointer: Pointer | None = None) -> tuple[Mark, ...]:
+    """The marks of a message; `pointer` says where a block stands in the client's protocol."""
+    point = pointer or content_pointer
+    return tuple(
+        mark
+        for place, block in enumerate(message.blocks)
+        for mark in _block(message.role, block, (0, place, point(message, place)))
+    )
+
+
+def loose_of(role: str, marks: Iterable[Mark]) -> Loose:
     """A message as it is compared loosely. Reminders, thinking and system messages say nothing here."""
-    if message.role == "system":
-        return Loose()
-    marks = _marks(message, 0)
-    words = [mark.loose for mark in marks if mark.kind not in ("result", "reminder", "thinking") and mark.loose]
-    said = digest.of_all((message.role.encode(), *words)) if words or message.role == "assistant" else b""
-    return Loose(said, tuple(mark.loose for mark in marks if mark.kind == "result"))
+    words: list[bytes] = []
+    results: list[bytes] = []
+    for mark in marks:
+        if mark.kind == "result":
+            results.append(mark.loose)
+        elif mark.kind not in ("reminder", "thinking") and mark.loose:
+            words.append(mark.loose)
+    said = digest.of_all((role.encode(), *words)) if words or role == "assistant" else b""
+    return Loose(said, tuple(results))
 
 
 def loose_turn(messages: Iterable[Loose]) -> bytes:
@@ -100,9 +113,18 @@ def content_pointer(message: Message, place: int) -> str:
     return f"/content/{place}/input" if isinstance(block, ToolUse) else f"/content/{place}"
 
 
-def sketch(turn: Turn, pointer: Pointer = content_pointer) -> tuple[Mark, ...]:
-    """The marks of a turn; `pointer` says where a block stands in the client's protocol."""
-    return tuple(mark for number, message in enumerate(turn.messages) for mark in _marks(message, number, pointer))
+def together(rows: Iterable[tuple[Mark, ...]]) -> tuple[Mark, ...]:
+    """The marks of a turn from those of its messages."""
+    return tuple(
+        mark if not number else structs.replace(mark, message=number)
+        for number, marks in enumerate(rows)
+        for mark in marks
+    )
+
+
+def sketch(turn: Turn, pointer: Pointer | None = None) -> tuple[Mark, ...]:
+    """The marks of a turn."""
+    return together(marks_of(message, pointer) for message in turn.messages)
 
 
 def changes(old: Sequence[Mark], new: Sequence[Mark]) -> list[Change]:
@@ -111,14 +133,16 @@ def changes(old: Sequence[Mark], new: Sequence[Mark]) -> list[Change]:
     found += _keyed("result", old, new)
     found += _keyed("call", old, new)
     found += _row(old, new)
+    # A reminder inside of what says something else now came or went with it.
+    was = {change.old for change in found if change.kind == "content"}
+    now = {(change.message, change.place) for change in found if change.kind == "content"}
+    found = [
+        change
+        for change in found
+        if change.kind != "reminder"
+        or not (change.old in was if change.gone else (change.message, change.place) in now)
+    ]
     return sorted(found, key=lambda change: (change.message, change.place))
-
-
-def _marks(message: Message, number: int, pointer: Pointer = content_pointer) -> list[Mark]:
-    marks: list[Mark] = []
-    for place, block in enumerate(message.blocks):
-        marks += _block(message.role, block, (number, place, pointer(message, place)))
-    return marks
 
 
 def _block(role: str, block: Block, at: At) -> list[Mark]:
@@ -182,7 +206,7 @@ def _gone(kind: ChangeKind, mark: Mark, new: Sequence[Mark]) -> Change:
     """A block that is no longer there: its place is where it stood; where its message is gone too, that of the next."""
     there = [one for one in new if one.message == mark.message]
     path = mark.path if there else ""
-    if any(one.path == "/content" for one in there):
+    if path.startswith("/content/") and any(one.path == "/content" for one in there):
         path = "/content"
     return Change(kind, mark.message, mark.place, path, gone=mark.strict, old=(mark.message, mark.place))
 

@@ -39,6 +39,14 @@ def server_parameters(xllamacpp: Any, options: EngineOptions) -> Any:
     # A warm-up run costs start time and would be counted by nobody.
     params.warmup = False
     params.cache_ram_mib = options.cache_ram_mib
+    params.swa_full = options.swa_full
+    params.n_cache_reuse = options.cache_reuse
+    params.cache_prompt = options.cache_prompt
+    params.ctx_shift = options.context_shift
+    if options.checkpoints is not None:
+        params.n_ctx_checkpoints = options.checkpoints
+    if options.verbosity is not None:
+        params.verbosity = options.verbosity
     if options.threads is not None:
         params.cpuparams.n_threads = options.threads
         params.cpuparams_batch.n_threads = options.threads

@@ -27,6 +27,17 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     cache_ram_mib: int = 8192
     """Host cache for the KV of conversations that lost their slot, in MiB; 0 = off, -1 = no limit. 8192 is
     llama.cpp's default."""
+    checkpoints: int | None = None
+    """Context checkpoints a slot keeps of a memory that cannot go back (sliding window, hybrid, recurrent); 0 = none,
+    None = llama.cpp's 32."""
+    swa_full: bool = False
+    """Keep all of a sliding-window model's cache instead of the window alone: more memory, and it can go back."""
+    cache_reuse: int = 0
+    """Least tokens of a chunk that is reused at another position behind an edit (`--cache-reuse`); 0 = off."""
+    cache_prompt: bool = True
+    """Reuse what is in the slot for requests that do not say (`cache_prompt`) whether they want it."""
+    context_shift: bool = False
+    """Drop the older half of a full context while generating instead of stopping (`--context-shift`)."""
     slot_save_path: Path | None = None
     """A folder for POST /slots/N?action=save and restore; None = these actions are refused."""
     chat_template: str | None = None
@@ -37,6 +48,9 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     """The name /v1/models shows; None = the model's path."""
     log_file: Path | None = None
     """Where the engine's own log goes, appended; None = only its end is kept, for error messages."""
+    verbosity: int | None = None
+    """What its log tells; None = llama.cpp's 3. From 4 on it tells of checkpoints and "forcing full prompt
+    re-processing"."""
     start_timeout: float = 120.0
     """Seconds after which a start is given up."""
 

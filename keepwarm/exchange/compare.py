@@ -16,6 +16,7 @@ from keepwarm.core.answer import Answer
 from keepwarm.core.diff import Difference, common_prefix, hunks
 from keepwarm.core.prompt import Message, Options, SystemBlock, Text, Thinking, Tool, ToolUse, Turn
 from keepwarm.core.sketch import Change, changes, sketch
+from keepwarm.rules.api import Rule
 from keepwarm.rules.codes import CODES
 from keepwarm.session.lineage import HeadState, Sent, Standing, Step, Trail
 from keepwarm.wire.api import Front
@@ -34,6 +35,10 @@ class Now(msgspec.Struct, frozen=True):
     front: Front
     leading: int = 0
     """Messages of the client's that stand in front of the turns and are its system prompt."""
+    known: tuple[Rule, ...] = tuple(CODES.values())
+    """The rules whose edits may stand in a turn."""
+    anew: bool = False
+    """It begins a conversation in the place of the older one: no turn is compared with one of the other."""
 
 
 def differences(before: Sent | None, now: Now) -> tuple[Difference, ...]:
@@ -56,11 +61,6 @@ def head_differences(before: Sent, now: Now, size: int) -> tuple[Difference, ...
         found += _system(old, new, size)
         found += _tools(old, new, size)
     return tuple(found)
-
-
-def head_size(head: HeadState) -> int:
-    """Characters and bytes of a head, about."""
-    return sum(map(_tool_length, head.shown)) + _length(head.head.system)
 
 
 def _length(blocks: Sequence[SystemBlock]) -> int:
@@ -136,35 +136,40 @@ def _tools(before: HeadState, after: HeadState, size: int) -> Iterator[Differenc
 
 
 def _turns(before: Sent, now: Now) -> Iterator[Difference]:
-    old, new = ([step for step in trail.steps if step.turn.key] for trail in (before.trail, now.trail))
-    starts = [now.leading + start for start in _starts(now.trail)]
+    same = common_prefix(before.trail.steps, now.trail.steps)  # by far most of them: the same objects
+    starts = [now.leading + start for start in _starts(now.trail, same)]
+    old, new = ([step for step in trail.steps[same:] if step.turn.key] for trail in (before.trail, now.trail))
     size = max(1, before.size)
-    head = head_size(before.head)
+    head = before.head.size
+    passed = before.trail.steps[same - 1].size if same else 0
     for place, (one, other) in enumerate(zip(old, new, strict=False)):
-        if place == len(new) - 1 and other.role != "assistant":  # the newest turn is no history: it went back to say it
-            break
+        if place == len(new) - 1 and other.role != "assistant" and not now.anew:
+            break  # the newest turn is no history: it went back to say it
         if _same(one.turn, other.turn):
             continue
-        share = (head + (old[place - 1].size if place else 0)) / size, (head + one.size) / size
-        if one.role != other.role or not one.turn.marks or not other.turn.marks:
+        share = (head + (old[place - 1].size if place else passed)) / size, (head + one.size) / size
+        if now.anew or one.role != other.role or not one.turn.marks or not other.turn.marks:
             found = [Change("content", 0, 0, "")]
         else:
             found = changes(one.turn.marks, other.turn.marks)
         for change in found:
             difference = _turn(one.turn, other, starts[place], change, share, now.front)
-            if not _is_mended(difference, other.turn):
+            if not _is_mended(difference, other.turn, now.known):
                 yield difference
+        if now.anew:
+            return
     if before.answer is not None and len(new) > len(old):
         echo = new[len(old)]
-        for difference in _echo(before.answer, echo, starts[len(old)]):
-            if not _is_mended(difference, echo.turn):
+        for difference in _echo(before.answer, echo, starts[len(old)], now.front):
+            if not _is_mended(difference, echo.turn, now.known):
                 yield difference
 
 
-def _starts(trail: Trail) -> list[int]:
-    """The index of the first message of each turn in which something is said."""
-    ends = [0, *(step.end for step in trail.steps)]
-    return [start for start, step in zip(ends, trail.steps, strict=False) if step.turn.key]
+def _starts(trail: Trail, after: int) -> list[int]:
+    """The index of the first message of each turn behind the first `after` ones, in which something is said."""
+    steps = trail.steps[after:]
+    ends = [trail.steps[after - 1].end if after else 0, *(step.end for step in steps)]
+    return [start for start, step in zip(ends, steps, strict=False) if step.turn.key]
 
 
 def _same(one: Standing, other: Standing) -> bool:
@@ -185,12 +190,12 @@ def _turn(
     return _difference(change, change.kind, start, step, (was, now), share)
 
 
-def _echo(answer: Answer, step: Step, start: int) -> Iterator[Difference]:
+def _echo(answer: Answer, step: Step, start: int, front: Front) -> Iterator[Difference]:
     """Where an answer comes back otherwise than it was generated."""
     if step.role != "assistant":
         return
     said = _words(step.turn.chunk or step.turn.raw)
-    generated, marks = sketch(Turn((_generated(answer),))), step.turn.marks
+    generated, marks = sketch(Turn((_generated(answer),)), front.pointer), step.turn.marks
     if sum(mark.kind == "text" for mark in marks) > 1:  # words between calls: an answer is known as one text
         generated, marks = (tuple(mark for mark in row if mark.kind != "text") for row in (generated, marks))
     calls = {mark.strict for mark in marks if mark.kind == "call"}
@@ -210,10 +215,10 @@ def _difference(
     return Difference("turn", path, f"messages[{index}] ({step.role})", *texts, common_prefix(*texts), kind, *share)
 
 
-def _is_mended(difference: Difference, turn: Standing) -> bool:
+def _is_mended(difference: Difference, turn: Standing, known: Sequence[Rule]) -> bool:
     """Whether a rule has undone this: then the client's version has it, and what went upstream has not."""
     codes = {note.code for note in turn.notes}
-    return any(rule.names is not None and rule.names(difference) for code, rule in CODES.items() if code in codes)
+    return any(rule.names is not None and rule.names(difference) for rule in known if rule.code in codes)
 
 
 def _generated(answer: Answer) -> Message:

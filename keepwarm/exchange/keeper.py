@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
 from keepwarm.errors import ClientError
+from keepwarm.exchange.loading import Loads
+from keepwarm.exchange.routing import Ways
 from keepwarm.rules.engine import RuleBook
+from keepwarm.rules.shelf import Books
 from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, seats
 from keepwarm.session.journal import Journal
 from keepwarm.upstream.api import Dialect
@@ -38,6 +42,10 @@ class Manner(msgspec.Struct, frozen=True):
     """True: prompt texts go into the ledger."""
     seats: bool = True
     """False: the server chooses its slots."""
+    marks: bool = False
+    """True: the server keeps only what carries a cache marker."""
+    ways: Ways = Ways()
+    """How requests find the machine that holds their conversation."""
     archive: bool = False
     """True: what stands is kept in the ledger, so that it stands in the next process too."""
 
@@ -46,10 +54,34 @@ class Terms(msgspec.Struct, frozen=True):
     """How the clients of one protocol are served."""
 
     dialect: Dialect
-    rules: RuleBook
+    books: Books
+    """Where each client's rules are."""
     manner: Manner
-    lifting: RuleBook = RuleBook()
+    lifting: Books = RuleBook()
     """What reads the metadata in a prompt that is observed and stays as it is."""
+
+
+class Pace:
+    """How long the server takes for a token of a prompt: what it took lately counts most."""
+
+    ENOUGH: Final = 256
+    """Tokens that tell it: for fewer the time is that of everything else."""
+
+    def __init__(self) -> None:
+        self._tokens = 0.0
+        self._ms = 0.0
+
+    @property
+    def usual(self) -> float | None:
+        """Milliseconds a token; None while nothing is known."""
+        return self._ms / self._tokens if self._tokens else None
+
+    def learn(self, tokens: int, ms: float) -> float | None:
+        """Take in that so many tokens took so long; what to reckon with for them, milliseconds a token."""
+        if tokens < self.ENOUGH or ms <= 0:
+            return self.usual
+        self._tokens, self._ms = 0.9 * self._tokens + tokens, 0.9 * self._ms + ms
+        return ms / tokens
 
 
 class Keeper:
@@ -64,7 +96,7 @@ class Keeper:
         self,
         kind: str,
         dialects: Mapping[str, Dialect],
-        rules: RuleBook,
+        rules: Books,
         journal: Journal,
         manner: Manner,
         slots: int = 0,
@@ -73,11 +105,16 @@ class Keeper:
     ) -> None:
         self.kind = kind
         self.manner = manner
+        self._books = rules
         self._terms = {front: _terms(dialect, rules, manner) for front, dialect in dialects.items()}
         self._journal = journal
+        self.loads = Loads()
+        """How models are loaded."""
         self._seats = seats(slots if manner.seats and manner.keep else 0, before)
         self._last_in_slot = {slot: guest.lineage for guest, slot in before if slot is not None}
         self._latest = ""
+        self.pace = Pace()
+        """How long a token of a prompt takes."""
         self.context = context
         """Tokens that one conversation can hold."""
 
@@ -107,14 +144,17 @@ class Keeper:
         """Who sits where."""
         return self._seats
 
-    def sit(self, guest: Guest, returning: bool, *, observing: bool = False) -> tuple[Choice, str]:
+    def sit(self, guest: Guest, returning: bool, *, observing: bool = False, client: str = "") -> tuple[Choice, str]:
         """A seat for a request, and why its slot no longer holds its conversation ("" when it does).
 
         observing  the very bytes go, so that no slot can be asked for
+        client     whose rules say whether slots are chosen
         """
-        choice = choose(SeatTable() if observing else self._seats, guest)
-        if observing:
-            choice = replace(choice, table=self._seats)
+        off = not self._books.book(client).has("SEA001")
+        choice = choose(SeatTable() if observing or off else self._seats, guest)
+        if observing or off:
+            reason = "the server chooses: SEA001 is switched off" if off else choice.reason
+            choice = replace(choice, table=self._seats, reason=reason)
         self._seats = choice.table
         latest, self._latest = self._latest, guest.lineage
         if choice.slot is None:
@@ -132,7 +172,7 @@ class Keeper:
         self._seats = leave(self._seats, slot)
 
 
-def _terms(dialect: Dialect, rules: RuleBook, manner: Manner) -> Terms:
+def _terms(dialect: Dialect, rules: Books, manner: Manner) -> Terms:
     if manner.observe and not dialect.same_protocol:
         # What has to be translated cannot go as it is: it is translated and nothing more.
         return Terms(dialect, RuleBook(), replace(manner, observe=False, archive=False))

@@ -13,23 +13,44 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Final, TypeAlias
 
+import msgspec
 from msgspec.structs import replace
 
 from keepwarm.core.events import Failed
 from keepwarm.core.secret import Parcel
 from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
-from keepwarm.exchange.commands import Close, Command, Event, Fetch, Fetched, HungUp, Reply, Tick, Wait, Write
+from keepwarm.exchange.commands import (
+    Close,
+    Command,
+    Event,
+    Fetch,
+    Fetched,
+    Headers,
+    HungUp,
+    Reply,
+    Tick,
+    Wait,
+    Write,
+)
+from keepwarm.exchange.compare import Now
+from keepwarm.exchange.diagnosis import diagnose
+from keepwarm.exchange.exact import Question
 from keepwarm.exchange.keeper import Call, Keeper, Terms
+from keepwarm.exchange.marking import mark
+from keepwarm.exchange.past import past_opening
 from keepwarm.exchange.relay import Gone, Passage
+from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser
 from keepwarm.exchange.story import UNSET, Story
 from keepwarm.ledger.records import Record, Recording, Seat
+from keepwarm.rules import key002
+from keepwarm.rules.key002 import Route
 from keepwarm.session import archive
 from keepwarm.session.affinity import SIDE, Choice, Guest
 from keepwarm.session.lineage import Sent
 from keepwarm.upstream import llamacpp
-from keepwarm.upstream.api import Outgoing
+from keepwarm.upstream.api import Dialect, Outgoing
 from keepwarm.wire.api import Front
 
 Steps: TypeAlias = Generator[Command, Event | None, None]
@@ -46,6 +67,8 @@ class Life:
         self._front = front
         self._slot: int | None = None
         self._passage: Passage | None = None
+        self.question: Question | None = None
+        """When the life is over: what may be asked beside, to know its verdict better."""
 
     def run(self) -> Steps:
         """The life itself."""
@@ -64,14 +87,17 @@ class Life:
         """Give the seat back and make the record. The shell calls it when a life breaks; else `run` does."""
         self._keeper.stand_up(self._slot)
         self._slot = None
-        return self.story.record(self._keeper)
+        record, recording = self.story.record(self._keeper)
+        self.question = self.story.question(self._keeper, record)
+        return record, recording
 
     def _serve(self) -> Steps:
         story, keeper = self.story, self._keeper
         parsed = story.parsed = self._front.parse(story.call.body)
         who = story.who = self._front.identity(story.call.headers, parsed)
         journal, terms = keeper.journal, keeper.terms(self._front.name)
-        stabiliser = Stabiliser(journal, terms.rules, terms.dialect, self._front)
+        rules = story.rules = terms.books.book(who.client)
+        stabiliser = Stabiliser(journal, rules, terms.dialect, self._front)
         opening = stabiliser.begin(parsed, who.session, who.agent)
         fetch = opening.unknown() if terms.manner.archive else None
         if fetch is not None:
@@ -80,7 +106,7 @@ class Life:
         if fetch is not None:
             archive.claim(stable.lineage, fetch.address.secret)
         if terms.manner.observe:
-            stable = replace(stable, metadata=terms.lifting.system(parsed.system).metadata)
+            stable = replace(stable, metadata=terms.lifting.book(who.client).system(parsed.system).metadata)
         story.stable = stable
         story.kind = self._kind(dict(stable.metadata))
         head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)
@@ -90,7 +116,10 @@ class Life:
         passage = self._passage = Passage(story, terms.dialect, self._front, silent=terms.manner.observe)
         if choice.slot is not None:
             yield from passage.take_slot(choice.slot)
-            yield from self._hand_over(choice, outgoing, passage)
+            yield from self._hand_over(choice, outgoing, passage, terms.dialect)
+        if parsed.options.diagnose is not None:
+            now = Now(stable.options, head, stable.trail, self._front, parsed.leading, rules.known)
+            passage.writer.feed(diagnose(journal, stable, now))
         stable.lineage.count += 1
         story.sent_bytes = len(outgoing.body)
         yield from passage.run(outgoing)
@@ -135,6 +164,7 @@ class Life:
             usage.output_tokens,
             writer.answer,
             stable.trail,
+            story.replica,
         )
         gone = journal.sent(stable.group, stable.lineage, sent)
         return archive.pack(journal, stable.group, stable.lineage, gone)
@@ -157,8 +187,10 @@ class Life:
     def _sit(self, *, observing: bool) -> Choice:
         story = self.story
         assert story.stable is not None
-        guest = Guest(story.stable.lineage.id, story.who.session, story.kind)
-        choice, story.moved = self._keeper.sit(guest, story.stable.lineage.count > 0, observing=observing)
+        stable = story.stable
+        guest = Guest(stable.lineage.id, story.who.session, story.kind, stable.older.bond, stable.older.after)
+        returning = stable.lineage.count > 0
+        choice, story.moved = self._keeper.sit(guest, returning, observing=observing, client=story.who.client)
         self._slot = choice.slot
         story.seat = Seat(choice.slot, choice.reason)
         return choice
@@ -169,14 +201,37 @@ class Life:
         draft = story.stable.draft
         metadata = story.stable.metadata
         if terms.manner.observe:
+            draft = replace(draft, untouched=True)
             metadata = ()
         headers = pass_on.onward(story.call.headers, metadata, same_protocol=dialect.same_protocol)
-        outgoing = dialect.request(replace(draft, slot=self._slot, headers=headers))
+        asker = Asker(draft.options.model, story.who.session, story.who.agent, story.stable.lineage.id)
+        route, members = self._route(terms, asker, headers)
+        outgoing = dialect.request(replace(draft, slot=self._slot, headers=route.headers, members=members))
+        if terms.manner.marks and dialect.protocol == "anthropic":
+            body, edits = mark(outgoing.body, story.rules, asker.model)
+            outgoing = replace(outgoing, body=body)
+            story.marked = body
+            story.notes += map(story.rules.note, edits)
         if dialect.same_protocol and story.call.query:
             return replace(outgoing, path=f"{outgoing.path}?{story.call.query}")
         return outgoing
 
-    def _hand_over(self, choice: Choice, outgoing: Outgoing, passage: Passage) -> Steps:
+    def _route(self, terms: Terms, asker: Asker, headers: Headers) -> tuple[Route, tuple[tuple[str, object], ...]]:
+        """The way to the machine that holds the conversation, and the members of the body that are not the client's."""
+        story = self.story
+        assert story.parsed is not None
+        said = (key002.MEMBER,) if story.parsed.cache_key else ()
+        route, edits = find_way(terms.manner.ways, story.rules, asker, headers, said)
+        members: tuple[tuple[str, object], ...] = route.members
+        if story.parsed.loading and story.rules.has("KEY003"):
+            model = terms.manner.ways.model or asker.model
+            settled, changed = self._keeper.loads.settle(model, story.parsed.loading)
+            members = (*members, *((name, msgspec.Raw(text)) for name, text in settled))
+            edits = (*edits, *changed)
+        story.notes += map(story.rules.note, edits)
+        return route, members
+
+    def _hand_over(self, choice: Choice, outgoing: Outgoing, passage: Passage, dialect: Dialect) -> Steps:
         """Free the slot for this conversation without losing what is in it (`session/affinity.py` says how).
 
         When one of these requests fails that is no failure: the real one then costs more.
@@ -188,9 +243,22 @@ class Life:
             yield from passage.ask(replace(llamacpp.refill(choice.slot), headers=headers))
             return
         rendered = yield from passage.ask(llamacpp.render(outgoing))
-        small = llamacpp.clear(choice.slot, rendered.body) if rendered.status == 200 else None
+        if rendered.status != 200:
+            return
+        small = llamacpp.clear(choice.slot, rendered.body)
+        if choice.handover == "keep":
+            older = replace(self._older_opening(choice.before, dialect), headers=headers)
+            other = yield from passage.ask(llamacpp.render(older))
+            small = llamacpp.keep(choice.slot, rendered.body, other.body) if other.status == 200 else None
         if small is not None:
             yield from passage.ask(replace(small, headers=headers))
+
+    def _older_opening(self, lineage: str, dialect: Dialect) -> Outgoing:
+        """What the conversation in the slot began with, of which this one can have no more in common with it."""
+        stable = self.story.stable
+        assert stable is not None
+        sent = next(one.requests[0] for one in stable.older.lineages if one.id == lineage)
+        return past_opening(dialect, stable.draft, sent)
 
     def _refuse(self, error: ClientError) -> Reply:
         story = self.story

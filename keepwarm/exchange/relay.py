@@ -36,7 +36,9 @@ from keepwarm.exchange.commands import (
     Wait,
 )
 from keepwarm.exchange.story import UNSET, Story
+from keepwarm.rules.sea002 import replica_of
 from keepwarm.upstream.api import Dialect, Outgoing, Reader
+from keepwarm.upstream.chat_sieve import UsageSieve
 from keepwarm.wire.api import Front, Writer
 
 Steps: TypeAlias = Generator[Command, Event | None, None]
@@ -65,18 +67,18 @@ class Passage:
         assert story.parsed is not None
         options = story.parsed.options
         call = story.call.id
-        mint = None if dialect.same_protocol else lambda number: f"toolu_{call}{number:02d}"
         self.over = False
-        self.writer: Writer = front.writer(f"msg_{call}", options.model, options.stream, mint)
+        self.writer: Writer = front.writer(call, options, int(story.call.at), listening=dialect.same_protocol)
         """Knows the whole answer in the end."""
         self._story = story
-        self._id = ("request-id", call)
+        self._id = (front.id_header, call)
         self._dialect = dialect
         self._front = front
         self._stream = options.stream
         self._silent = silent
         self._as_it_is = dialect.same_protocol
         self._reader: Reader | None = None
+        self._sieve: UsageSieve | None = None
         self._refused: Opened | None = None
         self._body: list[bytes] = []
         self._started = False
@@ -86,6 +88,7 @@ class Passage:
 
     def run(self, outgoing: Outgoing) -> Steps:
         """Open the request and see its answer through."""
+        self._sieve = UsageSieve() if outgoing.hides_usage else None
         yield Open(outgoing)
         while not self.over:
             yield from self._take((yield from self._next()))
@@ -119,6 +122,7 @@ class Passage:
         match event:
             case Opened(status, headers, _, sent):
                 self._story.overhead = sent
+                self._story.replica = replica_of(headers)
                 self._story.slotted = headers.get("server", "").startswith("llama.cpp")
                 if status >= 400:
                     self._refused = event
@@ -148,9 +152,14 @@ class Passage:
                 yield from self._start(200, (*pass_on.SSE, self._id))
             if self._started and self._boundary and now - self._spoke >= PING_SECONDS * 1000:
                 yield from self._send(self.writer.ping())
-        elif not self._as_it_is and now - max(self._spoke, WHOLE_AFTER_MS) >= PING_SECONDS * 1000:
+        elif self._mine and now - max(self._spoke, WHOLE_AFTER_MS) >= PING_SECONDS * 1000:
             yield from self._start(200, (*pass_on.JSON, self._id))
             yield from self._send(b" ")
+
+    @property
+    def _mine(self) -> bool:
+        """Whether the body that the client gets is written here, as far as it has come: not the server's own."""
+        return not self._as_it_is or self._reader is None
 
     def _opened(self, status: int, headers: dict[str, str]) -> Steps:
         self._reader = self._dialect.reader(self._stream)
@@ -161,8 +170,9 @@ class Passage:
 
     def _arrived(self, reader: Reader, data: bytes) -> Steps:
         if self._as_it_is:
-            self._boundary = data.endswith(b"\n\n")
-            yield from self._send(data)
+            passing = data if self._sieve is None else self._sieve.feed(data)
+            self._boundary = self._sieve is not None or data.endswith((b"\n\n", b"\r\n\r\n"))
+            yield from self._send(passing)
         yield from self._say(reader.feed(data))
 
     def _say(self, events: list[Said]) -> Steps:
@@ -198,6 +208,8 @@ class Passage:
         if self._reader is None:
             yield from self._fail(Failed(0, "the model server closed the connection without an answer", "unreachable"))
             return
+        if self._sieve is not None:
+            yield from self._send(self._sieve.finish())
         yield from self._say(self._reader.finish())
         if self.over:
             return
@@ -241,7 +253,7 @@ class Passage:
         if self._stream:
             if not (self._as_it_is and self._reader is not None and failed.kind != "unreachable"):
                 yield from self._send(self.writer.fail(failed))
-        elif not self._as_it_is:  # behind the server's own bytes nothing is written
+        elif self._mine:  # behind the server's own bytes nothing is written
             _, body = self._front.error(failed.status or 502, failed.kind, failed.message, story.call.id)
             yield from self._send(body)
         yield Finish()

@@ -5,6 +5,7 @@ Here the parts are put together, and the head is made; `turns.py` makes the turn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
@@ -15,12 +16,15 @@ from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import EditNote, Head, Notice, Options, SystemBlock, Tool
 from keepwarm.core.secret import Address
 from keepwarm.exchange.commands import Fetch
-from keepwarm.exchange.compare import Now, differences, head_differences, head_size
-from keepwarm.exchange.turns import TurnMaker, note
+from keepwarm.exchange.compare import Now, differences, head_differences
+from keepwarm.exchange.turns import TurnMaker
+from keepwarm.rules import ord002
 from keepwarm.rules.api import FirstSeen, Fix, HeadFix
 from keepwarm.rules.engine import RuleBook
-from keepwarm.session.journal import Journal, Lineage
+from keepwarm.session import succession
+from keepwarm.session.journal import KEPT_SHAPES, Group, Journal, Lineage
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Trail, shape_of
+from keepwarm.session.succession import Older
 from keepwarm.upstream.api import Dialect, Draft
 from keepwarm.wire.api import Front, Parsed
 
@@ -46,6 +50,8 @@ class Stable(msgspec.Struct, frozen=True):
     """An older request of which this one repeats all, where `before` is another branch of the conversation."""
     shared: int
     """Leading turns that both have."""
+    older: Older
+    """What it hangs together with when it is new."""
     differences: tuple[Difference, ...]
     """All places where the two part, in the order in which models read."""
     options: Options
@@ -67,6 +73,8 @@ class Opening(msgspec.Struct, frozen=True):
     group: GroupKey
     system: Fix[tuple[SystemBlock, ...]]
     """The system prompt after the rules that look at it alone."""
+    asked: bytes
+    """Digest of its words."""
     maker: TurnMaker
 
     def unknown(self) -> Fetch | None:
@@ -87,16 +95,13 @@ class Stabiliser:
     def begin(self, parsed: Parsed, session: str, agent: str) -> Opening:
         """The opening of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
         system = self._rules.system(parsed.system)
-        shape = shape_of(Head(system.value).text(), bool(parsed.tools_raw))
+        asked = digest.of_text(*[block.text for block in system.value])
+        shape = self._shape(asked, system.value, has_tools=bool(parsed.tools_raw))
         # What stands for one kind of server says nothing to another that may answer at the same address later, and
         # what stands for clients of one protocol nothing to those of another.
         spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
         key = GroupKey(session, agent, digest.chain(shape, spoken.encode()), self._front.name)
-        group = self._journal.group(key)
-        maker = TurnMaker(
-            self._journal, self._rules, self._dialect, self._front, group, parsed.messages_raw, parsed.leading
-        )
-        return Opening(parsed, key, system, maker)
+        return Opening(parsed, key, system, asked, self._maker(self._journal.group(key), parsed))
 
     def run(self, parsed: Parsed, session: str, agent: str) -> Stable:
         """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
@@ -104,20 +109,23 @@ class Stabiliser:
 
     def go_on(self, opening: Opening) -> Stable:
         """The stable form of a request that has been begun. Raises BadJson for a part that cannot be read."""
+        note = self._rules.note
         parsed, key, system, maker = opening.parsed, opening.group, opening.system, opening.maker
+        asked = opening.asked
         lineage = maker.lineage
-        heading = self._heading(parsed, system.value, lineage.head, can_tell=maker.can_tell())
-        turns = maker.run(heading.notices)
+        heading = self._heading(parsed, asked, system.value, lineage.head, can_tell=maker.can_tell())
+        turns = maker.run(heading.notices, self._waiting(heading.head.tools))
         steps = turns.trail.steps
-        head = self._head(parsed, heading, lineage.head, steps[-1].loads)
+        loads = steps[-1].loads if steps else ()
+        latest, shared = lineage.predecessor(turns.keys)
+        if heading.holds and self._breaks(parsed.options, heading, lineage.head, loads, latest, shared):
+            heading = self._heading(parsed, asked, system.value, lineage.head, can_tell=maker.can_tell(), hold=False)
+        head = self._head(parsed, heading, lineage.head, loads)
         last = lineage.requests[0].options if lineage.requests else None
         options = self._rules.options(parsed.options, last)
-        now = Now(options.value, head, turns.trail, self._front, parsed.leading)
-        before, shared, parted, branch = self._predecessor(key, lineage, turns.keys, now)
-        sibling = before is None and (before := self._journal.sibling(key)) is not None
-        if sibling and before is not None:
-            parted = head_differences(before, now, max(1, head_size(before.head)))
-        size = head_size(head)
+        now = Now(options.value, head, turns.trail, self._front, parsed.leading, self._rules.known)
+        past = self._past(key, lineage, turns.keys, now)
+        size = head.size
         return Stable(
             group=key,
             lineage=lineage,
@@ -125,61 +133,96 @@ class Stabiliser:
             keys=turns.keys,
             trail=turns.trail,
             standing=turns.fresh,
-            draft=Draft(
-                parsed.body,
-                options.value,
-                head.system,
-                head.tools,
-                tuple([step.turn.chunk for step in steps]),
-                tuple(pairwise([0, *[step.end for step in steps]])),
-                lengths=parsed.messages_raw.lengths(),
-                leading=parsed.leading,
-            ),
+            draft=_draft(parsed, options.value, head, turns.trail),
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
             metadata=system.metadata,
-            before=before,
-            branch=branch,
-            shared=shared,
-            differences=parted,
+            before=past.before,
+            branch=past.branch,
+            shared=past.shared,
+            older=past.older,
+            differences=past.differences,
             options=options.value,
-            size=size + steps[-1].size,
-            sibling=sibling,
+            size=size + (steps[-1].size if steps else 0),
+            sibling=past.sibling,
             inline=turns.inline,
-            kept=size + turns.trail.size(shared),
+            kept=size + turns.trail.size(past.shared),
         )
 
-    def _predecessor(
-        self, key: GroupKey, lineage: Lineage, keys: tuple[bytes, ...], now: Now
-    ) -> tuple[Sent | None, int, tuple[Difference, ...], Sent | None]:
-        """(the latest request of the conversation, the leading turns that both have, where the two part, an older
-        request that this one repeats as far as it goes: where a conversation has branches, the server may hold it)."""
+    def _shape(self, asked: bytes, system: tuple[SystemBlock, ...], *, has_tools: bool) -> bytes:
+        """The shape of a prompt, of what stays in its head: found once for each system prompt."""
+        name = asked + self._rules.mark + (b"+" if has_tools else b"-")
+        shape = self._journal.shapes.get(name)
+        if shape is None:
+            fixed = self._rules.head(Head(system), None).head
+            shape = self._journal.shapes[name] = shape_of(fixed.text(), has_tools)
+            if len(self._journal.shapes) > KEPT_SHAPES:
+                self._journal.shapes.popitem(last=False)
+        return shape
+
+    def _past(self, key: GroupKey, lineage: Lineage, keys: tuple[bytes, ...], now: Now) -> _Past:
+        """What the request goes on from."""
+        older = succession.older(self._journal, key, lineage, now.trail)
         best, shared = lineage.predecessor(keys)
         if best is None and len(keys) > 1:
             best, shared = self._journal.elsewhere(key, keys, now.head.wires)
+        if best is None and older.sent is not None:
+            return _Past(older.sent, 0, differences(older.sent, structs.replace(now, anew=True)), older)
         if best is None:
-            return None, 0, (), None
+            before = self._journal.sibling(key)
+            parted = () if before is None else head_differences(before, now, max(1, before.head.size))
+            return _Past(before, 0, parted, older, sibling=before is not None)
         latest = lineage.requests[0] if lineage.requests else best
         parted = differences(latest, now)
         branch = best if latest is not best and shared == len(best.keys) and parted else None
-        return latest, shared if latest is best else latest.shared(keys), parted, branch
+        return _Past(latest, shared if latest is best else latest.shared(keys), parted, older, branch)
+
+    def _maker(self, group: Group, parsed: Parsed) -> TurnMaker:
+        marks = self._dialect.marks(parsed.body)
+        raws, leading = parsed.messages_raw, parsed.leading
+        return TurnMaker(self._journal, self._rules, self._dialect, self._front, group, raws, leading, marks)
 
     def _heading(
-        self, parsed: Parsed, system: tuple[SystemBlock, ...], old: HeadState | None, *, can_tell: bool
+        self,
+        parsed: Parsed,
+        asked: bytes,
+        system: tuple[SystemBlock, ...],
+        old: HeadState | None,
+        *,
+        can_tell: bool,
+        hold: bool = True,
     ) -> _Heading:
         """System and tools after the rules. Read and fixed anew only when the client's are other than last time."""
-        asked = digest.of_text(*[block.text for block in system])
         wires = tuple(map(digest.wire, parsed.tools_raw))
-        if old is not None and old.asked == asked and old.wires[:-1] == wires:
+        if hold and old is not None and old.asked == asked and old.wires[:-1] == wires:
             return _Heading(old.head, old.notes, old.notices, wires, asked)
         tools = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
         fix = HeadFix(Head(system, tools))
         if can_tell:
             fix = self._rules.head(fix.head, old.head if old is not None else None)
+        if not self._dialect.quiet_tools:
+            fix = ord002.unannounced(fix)
         seen = () if old is None else old.head.tools
-        known = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen))
+        hold = hold and self._rules.hold_tools and old is not None and _says(fix.head) == _says(old.head)
+        known = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in seen), hold)
         ordered = self._rules.tools(fix.head.tools, known)
-        notes = tuple(map(note, (*fix.edits, *ordered.edits)))
+        notes = tuple(map(self._rules.note, (*fix.edits, *ordered.edits)))
         return _Heading(Head(fix.head.system, ordered.value), notes, fix.notices, wires, asked, tools)
+
+    def _breaks(
+        self,
+        options: Options,
+        heading: _Heading,
+        old: HeadState | None,
+        loaded: tuple[str, ...],
+        before: Sent | None,
+        shared: int,
+    ) -> bool:
+        """Whether the prefix is lost whatever tools are held back, or the client insists on one of them."""
+        if old is None or before is None or not shared or before.options.model != options.model:
+            return True
+        choice = options.tool_choice or ""
+        insists = choice.startswith("tool:") and choice not in {f"tool:{tool.name}" for tool in heading.head.tools}
+        return insists or old.wires[-1] != digest.of_text(*loaded)
 
     def _head(self, parsed: Parsed, heading: _Heading, old: HeadState | None, loaded: tuple[str, ...]) -> HeadState:
         """The head's upstream text; made again only when it is another."""
@@ -193,9 +236,12 @@ class Stabiliser:
         original = heading.tools
         if original is None:
             original = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
-        shown = head.tools
-        if not self._dialect.same_protocol:
-            shown = tuple(tool for tool in shown if not tool.deferred or tool.name in loaded)
+        shown, late = head.tools, tuple[Tool, ...]()
+        if self._dialect.quiet_tools or not self._dialect.same_protocol:
+            ready = tuple(tool for tool in shown if not tool.deferred or tool.name in loaded)
+            waited = self._waiting(ready)
+            late = tuple(tool for tool in ready if tool.late or tool.name in waited)
+            shown = tuple(tool for tool in ready if tool not in late)
         return HeadState(
             _head_key(head.system, shown),
             head,
@@ -206,7 +252,27 @@ class Stabiliser:
             heading.notes,
             heading.notices,
             heading.asked,
+            _size(head.system, shown),
+            self._dialect.tools(late, original) if late else b"",
         )
+
+    def _waiting(self, tools: Sequence[Tool]) -> dict[str, Tool]:
+        """Those of the tools that are told of where a result loads them."""
+        if not self._dialect.quiet_tools or not self._rules.has("ORD002"):
+            return {}
+        return {tool.name: tool for tool in tools if tool.deferred}
+
+
+class _Past(msgspec.Struct, frozen=True):
+    """What a request goes on from; see Stable."""
+
+    before: Sent | None
+    shared: int
+    differences: tuple[Difference, ...]
+    older: Older
+    branch: Sent | None = None
+    """Where a conversation has branches, the server may hold another than the latest."""
+    sibling: bool = False
 
 
 class _Heading(msgspec.Struct, frozen=True):
@@ -220,6 +286,33 @@ class _Heading(msgspec.Struct, frozen=True):
     asked: bytes
     tools: tuple[Tool, ...] | None = None
     """The client's tools; None where they are as they were and were not read."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether a tool is held back."""
+        return any(note.note == ord002.HELD for note in self.notes)
+
+
+def _says(head: Head) -> list[str]:
+    return [block.text for block in head.system]
+
+
+def _size(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> int:
+    return sum(len(tool.schema) + len(tool.description) for tool in tools) + sum(len(block.text) for block in system)
+
+
+def _draft(parsed: Parsed, options: Options, head: HeadState, trail: Trail) -> Draft:
+    return Draft(
+        parsed.body,
+        options,
+        head.system,
+        head.tools,
+        tuple([step.turn.chunk for step in trail.steps]),
+        tuple(pairwise([0, *[step.end for step in trail.steps]])),
+        lengths=parsed.lengths,
+        late=head.late,
+        leading=parsed.leading,
+    )
 
 
 def _head_key(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> bytes:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from keepwarm.core import digest
 from keepwarm.core.events import Usage
-from keepwarm.exchange.compare import head_size
+from keepwarm.core.prompt import EditNote
+from keepwarm.exchange import headers as pass_on
+from keepwarm.exchange.exact import Case, Question, question
 from keepwarm.exchange.keeper import Call, Keeper
+from keepwarm.exchange.marking import faults
 from keepwarm.exchange.stabilise import Stable
 from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
 from keepwarm.ledger.verdict import Predecessor, Scene, Suspect, judge
+from keepwarm.rules.engine import RuleBook
 from keepwarm.wire.api import ClientFacts, Parsed
 
 UNSET = -1.0
+BLOCK = 128
+"""Tokens that are cached together at the most by servers that are known, but for llama.cpp: vLLM on a CPU and OpenAI
+128, vLLM on a GPU 16, SGLang 1 to 64."""
 
 
 class Story:
@@ -23,10 +32,17 @@ class Story:
         self.upstream = upstream
         self.parsed: Parsed | None = None
         self.who = ClientFacts()
+        self.rules = RuleBook()
         self.kind = ""
         self.stable: Stable | None = None
         self.seat: Seat | None = None
         self.moved = ""
+        self.replica = ""
+        """The machine that answered, where its headers name one."""
+        self.marked: bytes | None = None
+        """What was sent to a server that keeps only what is marked."""
+        self.notes: list[EditNote] = []
+        """What was changed besides the words."""
         self.slotted = False
         """Whether the server is one whose conversations take each other's slots."""
         self.status = 0
@@ -40,6 +56,8 @@ class Story:
         self.first_token = UNSET
         self.now = 0.0
         """Milliseconds of the latest event."""
+        self.case: Case | None = None
+        """What the verdict was made of."""
 
     def fail(self, kind: str, message: str) -> None:
         """Note that the request failed."""
@@ -67,11 +85,11 @@ class Story:
             status=self.status,
             ending=self.ending,
             error=self.error,
-            edits=stable.notes if stable and edited else (),
+            edits=(*stable.notes, *self.notes) if stable and edited else (),
             metadata=stable.metadata if stable else (),
             usage=self.usage,
             verdict=self._verdict(keeper),
-            seat=self.seat,
+            seat=self.seat if self.seat is None else replace(self.seat, replica=self.replica),
             received_bytes=len(self.call.body),
             sent_bytes=self.sent_bytes,
             answered_bytes=self.answered_bytes,
@@ -88,10 +106,52 @@ class Story:
             return None
         if self.ending == "hung_up" and self.usage.cached_tokens is None:
             return None
-        suspects = tuple(Suspect(one, keeper.terms(self.front).rules.causes(one)) for one in stable.differences)
+        suspects = tuple(Suspect(one, self.rules.causes(one)) for one in stable.differences)
+        case = self.case = Case(self.usage, self._before(stable), suspects, self._scene(stable, keeper))
+        return judge(case.usage, case.before, case.suspects, case.scene)
+
+    def _scene(self, stable: Stable, keeper: Keeper) -> Scene:
+        """What is known of the server besides its counts, and of the markers that it was sent."""
+        marks: tuple[str, ...] = ()
+        if self.marked is not None and stable.before is not None:
+            changed = (difference.path for difference in stable.differences)
+            marks = faults(self.call.body, self.marked, self.rules, stable.options.model, changed)
         slotted = self.slotted or (self.seat is not None and self.seat.slot is not None)
-        scene = Scene(self.moved, inline=stable.inline, slotted=slotted, context=keeper.context)
-        return judge(self.usage, self._before(stable), suspects, scene)
+        return Scene(
+            self.moved,
+            self._other_replica(stable),
+            inline=stable.inline,
+            slotted=slotted,
+            context=keeper.context,
+            block=1 if keeper.kind == "llamacpp" else BLOCK,
+            marks=marks,
+            pace=self._pace(keeper),
+            plain=keeper.manner.record,
+        )
+
+    def _other_replica(self, stable: Stable) -> str:
+        """How another machine answered than the request before; "" when the same did, or nothing tells."""
+        before = stable.before.replica if stable.before is not None else ""
+        return f"{self.replica} after {before}" if self.replica and before not in ("", self.replica) else ""
+
+    def question(self, keeper: Keeper, record: Record) -> Question | None:
+        """What the server may be asked to make the verdict exact; None where that would say no more."""
+        if self.case is None or self.stable is None or self.stable.before is None:
+            return None
+        terms = keeper.terms(self.front)
+        headers = pass_on.onward(self.call.headers, (), same_protocol=False)
+        draft = replace(self.stable.draft, headers=headers, untouched=terms.manner.observe)
+        return question(record, self.case, terms.dialect, draft, self.stable.before)
+
+    def _pace(self, keeper: Keeper) -> float | None:
+        """Milliseconds that a token of a prompt takes, where the server does not say it of this one: from the time to
+        the first token, when that many were processed that it tells, else as it was lately."""
+        processed, waited = self.usage.processed_tokens, _known(self.first_token)
+        if self.usage.prompt_ms is None and processed is not None and waited is not None:
+            return keeper.pace.learn(processed, waited - max(0.0, self.overhead))
+        if self.usage.prompt_ms is not None and processed is not None:
+            keeper.pace.learn(processed, self.usage.prompt_ms)
+        return keeper.pace.usual
 
     def _before(self, stable: Stable) -> Predecessor | None:
         """The request that this one goes on from, or whose head it could share."""
@@ -101,18 +161,13 @@ class Story:
         if stable.sibling:
             if self.seat is not None and self.seat.slot is not None:  # slots share nothing
                 return None
-            part = min(1.0, head_size(sent.head) / sent.size) if sent.size else 0.0
+            part = min(1.0, sent.head.size / sent.size) if sent.size else 0.0
             tokens = None if sent.prompt_tokens is None else round(sent.prompt_tokens * part)
             return Predecessor(tokens, 0, 1.0, False, sibling=True)
         whole = not stable.differences and stable.shared == len(sent.keys)
         share = 1.0 if whole else min(1.0, stable.kept / sent.size) if sent.size else 0.0
         replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
-        known = stable.lineage.points
-        points = tuple(
-            ((head_size(sent.head) + step.size) / sent.size, known[step.turn.key])
-            for step in (sent.trail.steps if stable.differences else ())
-            if step.turn.key in known and sent.size
-        )
+        points = sent.points(stable.lineage.points) if stable.differences else ()
         held = stable.branch.prompt_tokens if stable.branch is not None else None
         return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed, points=points, held=held)
 

@@ -6,13 +6,27 @@ else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
+from msgspec import structs
 
 from keepwarm.core import digest
-from keepwarm.core.prompt import Block, Edit, Message, Notice, Text, ToolResult, Turn
+from keepwarm.core.prompt import (
+    Block,
+    Edit,
+    Media,
+    Message,
+    Notice,
+    Opaque,
+    Text,
+    Tool,
+    ToolReference,
+    ToolResult,
+    Turn,
+)
 from keepwarm.core.reminder import behind, inside, wrap
+from keepwarm.rules import ord002
 
 Told = tuple[tuple[str, bytes], ...]
 
@@ -38,6 +52,32 @@ def tell(turn: Turn, tail: Tail) -> tuple[Turn, Told, list[Edit]]:
     edits = [Edit(notice.code, notice.path, "", wrap(notice.text), "told in the newest turn") for notice in untold]
     row = (*turn.messages[:at], told, *turn.messages[at + 1 :])
     return Turn(row), tuple((notice.topic, _digest(notice)) for notice in untold), edits
+
+
+def tell_tools(turn: Turn, waiting: Mapping[str, Tool]) -> tuple[Turn, list[Edit]]:
+    """(`turn` with the definition of each of these tools where a result loads it, the edits)."""
+    edits: list[Edit] = []
+
+    def told(result: ToolResult, path: str) -> ToolResult:
+        row: list[Text | Media | ToolReference | Opaque] = []
+        for part in result.content:
+            tool = waiting.get(part.name) if isinstance(part, ToolReference) else None
+            row.append(part if tool is None else Text(ord002.told(tool)))
+            if tool is not None:
+                edits.append(Edit("ORD002", path, "", ord002.told(tool), "told where it is loaded"))
+        return structs.replace(result, content=tuple(row))
+
+    messages = [
+        structs.replace(
+            message,
+            blocks=tuple(
+                told(block, f"/messages/{message.index}/content/{place}") if isinstance(block, ToolResult) else block
+                for place, block in enumerate(message.blocks)
+            ),
+        )
+        for message in turn.messages
+    ]
+    return (Turn(tuple(messages)), edits) if edits else (turn, edits)
 
 
 def find_reminder(block: Block, strict: bytes) -> str:

@@ -10,19 +10,17 @@ are written anew), stands as well: see `TurnMaker._as_it_stood`. The newest turn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import msgspec
 from msgspec.structs import replace
 
 from keepwarm.core import digest
-from keepwarm.core.diff import common_prefix
-from keepwarm.core.prompt import Edit, EditNote, Message, Notice, ToolReference, ToolResult, Turn
+from keepwarm.core.prompt import Edit, EditNote, Message, Notice, Tool, ToolReference, ToolResult, Turn
 from keepwarm.core.secret import secret_of
-from keepwarm.core.sketch import Change, Mark, changes, loose_of, loose_turn, sketch
-from keepwarm.exchange.tail import Tail, find_reminder, tell
-from keepwarm.rules.codes import CODES
+from keepwarm.core.sketch import Change, Mark, changes, loose_of, loose_turn, marks_of, together
+from keepwarm.exchange.tail import Tail, find_reminder, tell, tell_tools
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Facts, Group, Journal, Lineage
 from keepwarm.session.lineage import Standing, Step, Trail, group_turns, step_after, sum_up
@@ -50,6 +48,7 @@ class TurnMaker:
     """Makes the turns of one request; `run` does it.
 
     leading  messages of the client's that stand in front of `raws` and are its system prompt
+    marks    see `Dialect.marks`
     """
 
     def __init__(
@@ -61,6 +60,7 @@ class TurnMaker:
         group: Group,
         raws: Sequence[bytes],
         leading: int = 0,
+        marks: bool = True,
     ) -> None:
         self._journal = journal
         self._rules = rules
@@ -69,7 +69,8 @@ class TurnMaker:
         self._group = group
         self._raws = raws
         self._leading = leading
-        self._salt = front.name.encode()
+        self._marks = marks
+        self._salt = front.name.encode() + rules.mark
         self._wires = tuple([digest.wire(raw) for raw in raws])
         self._read: dict[int, tuple[Message, Message, tuple[Edit, ...]]] = {}
         self._row: list[Step] = []
@@ -77,11 +78,13 @@ class TurnMaker:
         self._notes: list[EditNote] = []
         self._stood: list[EditNote] = []
         self._inline = ""
+        self._waiting: Mapping[str, Tool] = {}
         self._first = self._first_turn()
 
-    def run(self, notices: Sequence[Notice] = ()) -> Turns:
-        """The turns; `notices` are told in the newest one unless they have been. Raises BadJson for a message that
-        cannot be read."""
+    def run(self, notices: Sequence[Notice] = (), waiting: Mapping[str, Tool] | None = None) -> Turns:
+        """The turns; `notices` are told in the newest one unless they have been, the definition of a tool in `waiting`
+        where a result loads it. Raises BadJson for a message that cannot be read."""
+        self._waiting = waiting or {}
         keys, steps = self._taken_over()
         self._row = list(steps)
         at = steps[-1].end if steps else 0
@@ -148,11 +151,11 @@ class TurnMaker:
         """One more turn: as it stands, or as it did, or made now."""
         after = next((step.turn.key for step in reversed(self._row) if step.turn.key), b"")
         key = _key(after, facts)
-        turn = self._standing(key, start, end)
+        turn = self._standing(key, facts, start, end)
         late: tuple[Notice, ...] | None = None
         if turn is not None:
             self._stood += turn.notes
-            turn = self._as_told(turn, start, end)
+            turn = self._as_told(turn, facts, start, end)
         elif key and settled and (found := self._as_it_stood(after, key, facts, start, end)) is not None:
             turn, late = found
         if turn is None:
@@ -161,21 +164,27 @@ class TurnMaker:
             self._notes += turn.notes
         self._row.append(self._step(turn, start, end, late))
 
-    def _standing(self, key: bytes, start: int, end: int) -> Standing | None:
+    def _standing(self, key: bytes, facts: Sequence[Facts], start: int, end: int) -> Standing | None:
         """The turn, if it went upstream before and the client says it in the same bytes where that matters."""
         found = self.lineage.standing.get(key)
         if found is None or not self._dialect.same_protocol or found.wire == self._wire(start, end):
             return found
-        # What a rule has made of it stands whatever marks the client sets in it.
-        return found if found.chunk else None
+        if found.chunk:  # what a rule has made of it stands whatever marks the client sets in it
+            return found
+        if self._marks or not self._rules.has("HIS006"):
+            return None
+        _, notes = self._differing(found, facts, start)
+        return None if notes is None else replace(found, chunk=found.raw)
 
-    def _as_told(self, found: Standing, start: int, end: int) -> Standing:
+    def _as_told(self, found: Standing, facts: Sequence[Facts], start: int, end: int) -> Standing:
         """A turn that stands, with a note of what the client has left out of it since: its reasoning, empty texts."""
         if found.wire == self._wire(start, end) or found.chunk == b"":
             return found
-        notes = self._differing(found, self._said(start, end), start)[1] or ()
-        edits = [edit for index in range(start, end) for edit in self._message(index)[2]]
-        notes = (*map(note, edits), *notes)
+        notes = self._differing(found, facts, start)[1] or ()
+        edited = (start + number for number, fact in enumerate(facts) if fact.edited)
+        read = [self._message(index) for index in edited]
+        edits = [edit for _, _, edits in read for edit in edits]
+        notes = (*self._named(edits, Turn(tuple([message for message, _, _ in read]))), *notes)
         self._notes += notes
         return replace(found, notes=(*found.notes, *notes)) if notes else found
 
@@ -190,28 +199,26 @@ class TurnMaker:
         found = self.lineage.alike(_loose(after, facts))
         if found is None:
             return None
-        now = self._said(start, end)
-        differing, notes = self._differing(found, now, start)
+        differing, notes = self._differing(found, facts, start)
         if notes is None or (found.key == key and not differing):  # the marks of the client's own may be others
             return None
         late = [
             notice
             for change in differing
             if change.kind == "reminder" and change.come
-            for notice in self._unread(now, change, start)
+            for notice in self._unread(change, start)
         ]
         self._stood += found.notes
         self._notes += notes
         return replace(found, chunk=found.chunk or found.raw, notes=(*found.notes, *notes)), tuple(late)
 
-    def _said(self, start: int, end: int) -> Turn:
-        """The client's version of a turn, after the rules that look at one message."""
-        return Turn(tuple([self._message(index)[1] for index in range(start, end)]))
-
-    def _differing(self, found: Standing, now: Turn, start: int) -> tuple[list[Change], tuple[EditNote, ...] | None]:
+    def _differing(
+        self, found: Standing, facts: Sequence[Facts], start: int
+    ) -> tuple[list[Change], tuple[EditNote, ...] | None]:
         """(how a turn differs from how it stands, the notes of that); None for the notes where no rule in force undoes
         one of the changes."""
-        differing = changes(found.marks, sketch(now, self._front.pointer))
+        now = together(fact.marks for fact in facts)
+        differing = changes(found.marks, now) if found.marks != now else []
         notes: list[EditNote] = []
         for change in differing:
             code = self._rules.keeps.get(change.kind)
@@ -219,19 +226,19 @@ class TurnMaker:
                 return differing, None
             if not (change.kind == "reminder" and change.come):
                 path = self._path(start, change)
-                safety = CODES[code].safety.name.lower()
+                safety = self._rules.safety(code)
                 notes.append(EditNote(code, path, safety, 0, 0, "as the model has read it"))
         return differing, tuple(notes)
 
     def _path(self, start: int, change: Change) -> str:
         return f"/messages/{self._leading + start + change.message}{change.path}"
 
-    def _unread(self, turn: Turn, change: Change, start: int) -> list[Notice]:
+    def _unread(self, change: Change, start: int) -> list[Notice]:
         """A reminder that came up in an old turn, unless the model has read it anywhere in this conversation."""
         come = change.come
         if any(mark.strict == come for step in self._row for mark in step.turn.marks if mark.kind == "reminder"):
             return []
-        text = find_reminder(turn.messages[change.message].blocks[change.place], come)
+        text = find_reminder(self._message(start + change.message)[1].blocks[change.place], come)
         return [Notice(f"reminder {come.hex()}", text, "HIS001", self._path(start, change))] if text else []
 
     def _wire(self, start: int, end: int) -> bytes:
@@ -243,16 +250,19 @@ class TurnMaker:
         read = [self._message(index) for index in range(start, end)]
         original = Turn(tuple([message for message, _, _ in read]))
         edits = [edit for _, _, edits in read for edit in edits]
-        if not key and tail is None:  # nothing is said in it
-            return Standing(b"", b"", self._dialect.turn(Turn(()), original), tuple(map(note, edits)))
         spoken = Turn(tuple([message for _, message, _ in read if message.blocks or message.role == "assistant"]))
-        marks = sketch(Turn(tuple([message for _, message, _ in read])), self._front.pointer)
+        if not key and not spoken.messages:  # nothing is said in it
+            return Standing(b"", b"", self._dialect.turn(Turn(()), original), self._named(edits, original))
+        marks = together(fact.marks for fact in facts)
         told: tuple[tuple[str, bytes], ...] = ()
         if tail is not None and spoken.messages:
             spoken, told, more = tell(spoken, tail)
             edits += more
+        if self._waiting:
+            spoken, more = tell_tools(spoken, self._waiting)
+            edits += more
         fix = self._rules.turn(spoken, self._recollection(after))
-        notes = tuple(map(note, (*edits, *fix.edits)))
+        notes = (*self._named(edits, original), *self._named(fix.edits, fix.value))
         for message in fix.value.messages:
             if message.role == "system" and message.blocks:
                 self._inline = f"/messages/{message.index}"
@@ -260,6 +270,15 @@ class TurnMaker:
         raw = b"" if chunk else b",".join(self._raws[start:end])
         wire = self._wire(start, end)
         return Standing(key, wire, chunk, notes, _loads(original), marks, _loose(after, facts), raw, told)
+
+    def _named(self, edits: Sequence[Edit], turn: Turn) -> tuple[EditNote, ...]:
+        """Edits as the record has them, their places in a turn as the client's protocol names them."""
+        found = []
+        for edit in edits:
+            message = next((one for one in turn.messages if edit.path.startswith(f"/messages/{one.index}/")), None)
+            path = edit.path if message is None else self._front.place(edit.path, message)
+            found.append(self._rules.note(replace(edit, path=path)))
+        return tuple(found)
 
     def _recollection(self, after: bytes) -> Recollection:
         before: Sequence[Mark] = self._row[-1].turn.marks if self._row else ()
@@ -273,13 +292,16 @@ class TurnMaker:
 
     def _facts(self, index: int) -> Facts:
         """What a message is: known by its bytes, or read now."""
-        # The same bytes may say one thing in one protocol and another in the next.
+        # The same bytes may say one thing in one protocol and another in the next, and one book may drop what another
+        # leaves to the model.
         wire = self._salt + self._wires[index]
         known = self._journal.facts(wire)
         if known is None:
-            _, fixed, _ = self._message(index)
+            _, fixed, edits = self._message(index)
             said = fixed.blocks or fixed.role == "assistant"
-            known = Facts(digest.of_message(fixed) if said else b"", fixed.role, loose_of(fixed))
+            marks = marks_of(fixed, self._front.pointer)
+            identity = digest.of_message(fixed) if said else b""
+            known = Facts(identity, fixed.role, loose_of(fixed.role, marks), marks, bool(edits))
             self._journal.learn(wire, known)
         return known
 
@@ -290,13 +312,6 @@ class TurnMaker:
             fix = self._rules.message(original)
             self._read[index] = (original, fix.value, fix.edits)
         return self._read[index]
-
-
-def note(edit: Edit) -> EditNote:
-    """An edit as the record has it: without its words."""
-    same = common_prefix(edit.before, edit.after)
-    safety = CODES[edit.code].safety.name.lower()
-    return EditNote(edit.code, edit.path, safety, len(edit.before) - same, len(edit.after) - same, edit.note)
 
 
 def _key(after: bytes, facts: Sequence[Facts]) -> bytes:

@@ -94,6 +94,10 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE requests ADD COLUMN lost_ms REAL",
     ),
     (
+        "ALTER TABLE requests ADD COLUMN places TEXT",  # JSON
+        "ALTER TABLE requests ADD COLUMN shared INTEGER",
+    ),
+    (
         # What stands, sealed: see archive.py. place, owner and name are keyed digests.
         """
         CREATE TABLE conversations (

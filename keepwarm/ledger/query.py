@@ -173,6 +173,19 @@ class Query:
         rows = self._rows(f"{_SELECT} WHERE lineage = ? ORDER BY seq DESC LIMIT ?", lineage, limit)
         return tuple(record_of(row[1:]) for row in reversed(rows))
 
+    def around(self, record: Record, earlier: int, later: int) -> tuple[Record, ...]:
+        """The requests of a record's lineage around it, oldest first: up to `earlier` with itself, and `later` more."""
+        (place,) = self._rows("SELECT seq FROM requests WHERE id = ?", record.id) or [(0,)]
+        where, order = f"{_SELECT} WHERE lineage = ? AND seq", "ORDER BY seq"
+        before = self._rows(f"{where} <= ? {order} DESC LIMIT ?", record.lineage, place[0], earlier)
+        after = self._rows(f"{where} > ? {order} LIMIT ?", record.lineage, place[0], later)
+        return tuple(record_of(row[1:]) for row in (*reversed(before), *after))
+
+    def is_recorded(self, record_id: str) -> bool:
+        """Whether a request's texts are there."""
+        found = "SELECT 1 FROM request_segments WHERE request = (SELECT seq FROM requests WHERE id = ?) LIMIT 1"
+        return bool(self._rows(found, record_id))
+
     def texts(self, record_id: str) -> Recording | None:
         """What a request said and what went upstream for it; None when it was not recorded (or is not there)."""
         rows = self._rows("SELECT seq FROM requests WHERE id = ?", record_id)

@@ -29,6 +29,8 @@ class Place(msgspec.Struct, frozen=True):
     before: str = ""
     """A redacted excerpt of what stood there: its shape, not its words."""
     after: str = ""
+    code: str = ""
+    """The rule that knows it; "" when none does."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -46,12 +48,18 @@ class Verdict(msgspec.Struct, frozen=True):
     causes: tuple[str, ...] = ()
     """Rule codes, most tokens lost first."""
     place: Place | None = None
+    """Where the prompt first parts."""
     sentence: str = ""
     """All of it in one sentence for a person."""
     had: int | None = None
     """Tokens that stood in the cache after the request before: what could be reused if nothing had changed."""
     lost_ms: float | None = None
-    """What the lost tokens took, at the rate at which this prompt was processed; None when that was not measured."""
+    """What the lost tokens took, at the rate at which this prompt was processed, or at the usual one where the server
+    does not measure it; None when neither is known."""
+    places: tuple[Place, ...] = ()
+    """Where each cause is, in the order in which models read."""
+    shared: int | None = None
+    """Leading tokens that this prompt and the one before have, by the server's own ids; None where it was not asked."""
 
 
 class Seat(msgspec.Struct, frozen=True):

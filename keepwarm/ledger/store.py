@@ -22,8 +22,8 @@ from keepwarm.errors import LedgerError
 from keepwarm.ledger import migrations, tenants
 from keepwarm.ledger.archive import Archive, Archivist, Limits
 from keepwarm.ledger.recordings import Recorder
-from keepwarm.ledger.records import Record, Recording
-from keepwarm.ledger.rows import COLUMNS, row_of
+from keepwarm.ledger.records import Record, Recording, Verdict
+from keepwarm.ledger.rows import COLUMNS, VERDICT_COLUMNS, row_of, verdict_row
 from keepwarm.ledger.seal import Seal, load_seal
 from keepwarm.ledger.tenants import Tenant
 
@@ -39,6 +39,7 @@ _TRIES = 400
 """How often the switch to WAL is tried within BUSY_SECONDS."""
 
 _INSERT = f"INSERT INTO requests ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_AMEND = f"UPDATE requests SET {', '.join(f'{name} = ?' for name in VERDICT_COLUMNS)} WHERE id = ?"
 _INSERT_DROP = "INSERT INTO drops (at, count, reason) VALUES (?, ?, ?)"
 
 # What a single row can be refused for; the rest of its batch is written all the same.
@@ -53,13 +54,37 @@ _BAD_ROW = (
 
 
 class _Entry(NamedTuple):
-    """What is to be written together."""
+    """A record to be written, with its texts and with what stands since, or without."""
 
-    record: Record | None
-    recording: Recording | None = None
-    parcel: Parcel | None = None
-    damaged: int | None = None
-    """The number of a conversation to let go."""
+    record: Record
+    recording: Recording | None
+    parcel: Parcel | None
+
+    @property
+    def bulk(self) -> int:
+        """About how many bytes a recording holds in memory."""
+        return self.record.received_bytes + self.record.sent_bytes if self.recording is not None else 0
+
+
+class _Amendment(NamedTuple):
+    """A verdict that takes the place of the one that stands."""
+
+    record_id: str
+    verdict: Verdict
+
+    @property
+    def bulk(self) -> int:
+        return 0
+
+
+class _Damage(NamedTuple):
+    """A conversation to let go."""
+
+    number: int
+
+    @property
+    def bulk(self) -> int:
+        return 0
 
 
 class Ledger:
@@ -97,7 +122,7 @@ class Ledger:
         self._recorder = Recorder(self._connection)
         self._capacity = capacity
         self._lock = threading.Condition()
-        self._pending: deque[_Entry] = deque()
+        self._pending: deque[_Entry | _Amendment | _Damage] = deque()
         self._waiting_bytes = 0
         self._accepted = self._settled = self._hurried_to = 0
         self._closing = self._ended = False
@@ -126,16 +151,25 @@ class Ledger:
         bytes (`digest.wire`): a text is stored once per digest.
         """
         with self._lock:
-            if recording is not None and self._waiting_bytes > RECORDING_BYTES:
+            too_many = recording is not None and self._waiting_bytes > RECORDING_BYTES
+            queued = self._queue(_Entry(record, None if too_many else recording, parcel))
+            if queued and too_many:
                 self._drop("the texts of a request were left out: too many wait to be written")
-                recording = None
-            return self._queue(_Entry(record, recording, parcel))
+            return queued
+
+    def amend(self, record_id: str, verdict: Verdict) -> bool:
+        """Queues a better verdict for a request that was put before; False when it was dropped.
+
+        As quick as `put`. A reader sees the one or the other; an id that is not there is nothing to amend.
+        """
+        with self._lock:
+            return self._queue(_Amendment(record_id, verdict))
 
     def forget(self, conversation: int, reason: str) -> None:
         """Lets a conversation go that cannot be read, and counts it as a drop."""
         with self._lock:
             self._drop(f"what stood of a conversation cannot be read: {reason}")
-            self._queue(_Entry(None, damaged=conversation))
+            self._queue(_Damage(conversation))
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Waits (seconds) until all that was put before is written or counted as dropped; False when it took longer."""
@@ -155,15 +189,15 @@ class Ledger:
             self.archive.close()
         return not self._thread.is_alive()
 
-    def _queue(self, entry: _Entry) -> bool:
-        """The lock is held."""
+    def _queue(self, entry: _Entry | _Amendment | _Damage) -> bool:
+        """Whether there is room for one more; the lock is held."""
         if self._closing or self._ended:
             self._drop("the ledger is closed")
             return False
         if len(self._pending) >= self._capacity:
             self._drop(f"the queue is full ({self._capacity} records wait to be written)")
             return False
-        self._waiting_bytes += _bulk(entry)
+        self._waiting_bytes += entry.bulk
         self._pending.append(entry)
         self._accepted += 1
         if len(self._pending) in (1, BATCH_ROWS):
@@ -185,7 +219,7 @@ class Ledger:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
 
-    def _next_batch(self) -> list[_Entry]:
+    def _next_batch(self) -> list[_Entry | _Amendment | _Damage]:
         """The next rows to write, waited for; none when the ledger closes and all is written."""
         with self._lock:
             self._lock.wait_for(lambda: self._pending or self._closing)
@@ -194,10 +228,10 @@ class Ledger:
                 BATCH_SECONDS,
             )
             batch = [self._pending.popleft() for _ in range(min(BATCH_ROWS, len(self._pending)))]
-            self._waiting_bytes -= sum(map(_bulk, batch))
+            self._waiting_bytes -= sum(entry.bulk for entry in batch)
             return batch
 
-    def _write(self, batch: list[_Entry]) -> None:
+    def _write(self, batch: list[_Entry | _Amendment | _Damage]) -> None:
         with self._lock:
             told = Counter(self._untold)
         refused: list[str] = []
@@ -220,12 +254,18 @@ class Ledger:
             self._settled += len(batch)
             self._lock.notify_all()
 
-    def _insert(self, entry: _Entry, refused: list[str]) -> None:
-        record = entry.record
-        if self._archivist is not None and entry.damaged is not None:
-            self._archivist.forget(entry.damaged)
-        if record is None:
+    def _insert(self, entry: _Entry | _Amendment | _Damage, refused: list[str]) -> None:
+        if isinstance(entry, _Damage):
+            if self._archivist is not None:
+                self._archivist.forget(entry.number)
             return
+        if isinstance(entry, _Amendment):
+            try:
+                self._connection.execute(_AMEND, (*verdict_row(entry.verdict), entry.record_id))
+            except _BAD_ROW as error:
+                refused.append(f"the verdict on request {entry.record_id} cannot be amended: {error}")
+            return
+        record = entry.record
         try:
             seq = self._connection.execute(_INSERT, row_of(record)).lastrowid or 0
             tenants.write(self._connection, self._server, record)
@@ -264,13 +304,6 @@ class Ledger:
         self._dropped += 1
         self._untold[reason] += 1
         self._last_error = reason
-
-
-def _bulk(entry: _Entry) -> int:
-    """About how many bytes the recording of a request holds in memory."""
-    return (
-        0 if entry.recording is None or entry.record is None else entry.record.received_bytes + entry.record.sent_bytes
-    )
 
 
 def _seal(path: Path, connection: sqlite3.Connection) -> Seal:

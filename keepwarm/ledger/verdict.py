@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from keepwarm.core.diff import Difference, redacted
+from keepwarm.core.diff import Difference, excerpt
 from keepwarm.core.events import Usage
 from keepwarm.ledger.records import Blame, Grade, Outcome, Place, Verdict
 
@@ -40,6 +40,22 @@ class Predecessor(msgspec.Struct, frozen=True):
     """Places in its prompt of which the tokens are known from earlier requests: (share, tokens), in order."""
     held: int | None = None
     """Tokens of an older request that is another branch of the conversation, and of which this one repeats all."""
+    shared: int | None = None
+    """Leading tokens that both prompts have, by the server's own ids; None where it was not asked for them. The
+    suspects are then those that stand behind these."""
+
+    def at(self, share: float) -> int:
+        """Tokens up to a place, from bytes between two places of which the server has told the tokens."""
+        low, below, high, above = 0.0, 0, 1.0, self.prompt_tokens or 0
+        for place, tokens in self.points:
+            if place <= share:
+                low, below = place, tokens
+            else:
+                high, above = place, tokens
+                break
+        if share >= high or high <= low:
+            return above
+        return round(below + (above - below) * (share - low) / (high - low))
 
 
 class Suspect(msgspec.Struct, frozen=True):
@@ -69,6 +85,12 @@ class Scene(msgspec.Struct, frozen=True):
     """The server keeps one conversation a slot, so that another one takes its place."""
     block: int = 1
     """Tokens that the server caches together."""
+    marks: tuple[str, ...] = ()
+    """What is wrong with the cache markers, by rule, for a server that keeps only what is marked."""
+    pace: float | None = None
+    """Milliseconds that a token takes to be processed, where the server does not measure this prompt itself."""
+    plain: bool = False
+    """Excerpts show words: the texts are recorded anyway."""
 
 
 NOTHING_KNOWN: Final = Scene()
@@ -92,22 +114,7 @@ def judge(
     if usage.cached_tokens is None or before.prompt_tokens is None:
         return case.unreported()
     verdict = case.compare(usage.cached_tokens)
-    return replace(verdict, lost_ms=_milliseconds(verdict.lost, usage))
-
-
-def settle(verdict: Verdict, shared: int, suspects: tuple[Suspect, ...], had: int) -> Verdict:
-    """The verdict as the server's own tokens tell it: the two prompts share their first `shared` tokens.
-
-    had  tokens of the prompt before
-    """
-    actual = verdict.actual
-    if actual is None or verdict.outcome in ("hit", "first", "unknown"):
-        return replace(verdict, grade="exact", expected=shared)
-    lost = max(0, had - actual)
-    if verdict.blame in ("client", "server") and suspects and shared < had - 1:
-        blame: Blame = "client" if actual >= shared - SLACK else verdict.blame
-        return replace(verdict, grade="exact", expected=shared, lost=lost, blame=blame)
-    return replace(verdict, grade="exact", expected=shared, lost=lost)
+    return replace(verdict, lost_ms=_milliseconds(verdict.lost, usage, scene.pace), shared=before.shared)
 
 
 def _first(usage: Usage) -> Verdict:
@@ -131,8 +138,8 @@ class _Case:
         had = self._tokens if before.sibling else self._tokens + (before.output_tokens or 0)
         limit = usage.prompt_tokens
         self._had = had if limit is None else min(had, limit)
-        self._unsure = max(SLACK + scene.block, round(_UNSURE * self._had))
         self._slack = SLACK + scene.block
+        self._unsure = self._slack if before.shared is not None else max(self._slack, round(_UNSURE * self._had))
 
     def unreported(self) -> Verdict:
         """Nothing is known of what was reused."""
@@ -142,28 +149,25 @@ class _Case:
             words = f"The server reused {actual:,} tokens; what it could have reused is not known."
         place = None
         if self._suspects:
-            place = _place(self._suspects[0])
+            place = self._place(self._suspects[0])
             words += f" The prompt differs from the request before it at {_where(place)}{_named(self._codes())}."
         causes = (*self._codes(), *(("SRV006",) if actual is None else ()))
         blame: Blame = "client" if self._suspects else "nobody"
         expected = self._expected(self._suspects) if self._before.prompt_tokens is not None else None
-        return Verdict("unknown", blame, "unknown", expected, actual, 0, causes, place, words)
+        places = self._places(self._suspects)
+        return Verdict("unknown", blame, "unknown", expected, actual, 0, causes, place, words, places=places)
 
     def compare(self, actual: int) -> Verdict:
         """The server says that it reused `actual` tokens."""
         costly = self._costly(actual)
         expected = self._expected(costly, actual)
-        grade: Grade = "estimated" if costly or self._before.share < 1.0 else "counted"
+        grade = self._grade(costly)
         if actual >= self._had - self._slack or actual >= self._branch() - self._slack:
             return self._hit(actual, expected, grade)
         if self._before.sibling and not costly:
             return _first(self._usage)
         if costly and actual >= expected - self._unsure:
-            place = _place(costly[0])
-            codes = self._codes(costly)
-            again = f"{self._had - actual:,} tokens behind it were processed again."
-            words = f"The client changed {_where(place)}{_named(codes)}: {again}"
-            return self._verdict(actual, "client", grade, expected, codes, place, words)
+            return self._parted(actual, expected, grade, costly)
         if not costly and self._before.share < 1.0 and actual >= expected - self._unsure:
             words = f"The conversation went back to an earlier turn: {actual:,} tokens of it were still cached."
             return Verdict("hit", "nobody", grade, expected, actual, 0, (), None, words, had=self._had)
@@ -176,14 +180,32 @@ class _Case:
             return Verdict("first", "nobody", grade, expected, actual, 0, (), None, words, had=self._had)
         return Verdict("hit", "nobody", grade, expected, actual, 0, (), None, words, had=self._had)
 
+    def _parted(self, actual: int, expected: int, grade: Grade, costly: tuple[Suspect, ...]) -> Verdict:
+        """The prompt is not the one before to its end, and that is what was lost."""
+        place, codes = self._place(costly[0]), self._codes(costly)
+        words = f"The client changed {_where(place)}{_named(codes)}: "
+        blame: Blame = "client"
+        if costly[0].difference.where == "template":
+            blame = "server"
+            words = f"The server's chat template prints {place.what} another way than before{_named(codes)}: "
+        words += f"{self._had - actual:,} tokens behind it were processed again."
+        if actual < expected - self._unsure:  # and more
+            _, code, why = self._fault(actual, True)
+            codes = (*codes, code)
+            words += f" Of the {expected:,} tokens in front of it the server reused {actual:,}: {why}."
+        return self._verdict(actual, blame, grade, expected, codes, costly, words)
+
     def _not_the_clients(self, actual: int, expected: int, grade: Grade, costly: tuple[Suspect, ...]) -> Verdict:
         """The prompt was kept for more than the server reused."""
+        if costly and self._before.shared is not None and self._had - expected >= expected - actual:
+            return self._parted(actual, expected, grade, costly)  # what the client did cost more
         kept = f"The prompt was kept for {expected:,} tokens and the server reused {actual:,}"
-        place = _place(costly[0]) if costly else None
         blame, code, why = self._fault(actual, bool(costly))
-        if code == "ROL001":
-            place = Place(self._scene.inline, 0, "a system message among the others")
-        return self._verdict(actual, blame, grade, expected, (code, *self._codes(costly)), place, f"{kept}: {why}.")
+        verdict = self._verdict(actual, blame, grade, expected, (code, *self._codes(costly)), costly, f"{kept}: {why}.")
+        if code != "ROL001":
+            return verdict
+        place = Place(self._scene.inline, 0, "a system message among the others", code=code)
+        return replace(verdict, place=place, places=(place, *verdict.places))
 
     def _fault(self, actual: int, parted: bool) -> tuple[Blame, str, str]:
         """Whose fault it is, and why; the most certain first."""
@@ -194,6 +216,8 @@ class _Case:
             return "seat", "SEA002", f"another replica answered, {scene.replica}"
         if scene.restarted:
             return "server", "SRV004", "it was started anew, or has loaded its model again"
+        if scene.marks:
+            return "client", scene.marks[0], "the cache markers are not where they would keep it"
         if not parted and actual >= self._tokens - self._slack:
             return "server", "HIS008", "the answer before reads another way than it was generated"
         if scene.inline and not parted:
@@ -212,49 +236,72 @@ class _Case:
         grade: Grade,
         expected: int,
         causes: tuple[str, ...],
-        place: Place | None,
+        costly: tuple[Suspect, ...],
         words: str,
     ) -> Verdict:
         outcome: Outcome = "miss" if actual < 0.1 * self._had else "partial"
         lost = self._had - actual
-        return Verdict(outcome, blame, grade, expected, actual, lost, causes, place, words, had=self._had)
+        causes = tuple(dict.fromkeys((*causes, *self._scene.marks)))
+        place, places = (self._place(costly[0]) if costly else None), self._places(costly)
+        return Verdict(
+            outcome, blame, grade, expected, actual, lost, causes, place, words, had=self._had, places=places
+        )
+
+    def _grade(self, costly: tuple[Suspect, ...]) -> Grade:
+        if self._before.shared is not None:
+            return "exact"
+        return "estimated" if costly or self._before.share < 1.0 else "counted"
 
     def _costly(self, actual: int) -> tuple[Suspect, ...]:
         """The suspects that may have cost something: what the server has reused past cost nothing."""
-        behind = tuple(one for one in self._suspects if self._at(one.difference.most) >= actual - self._unsure)
+        if self._before.shared is not None and actual <= self._before.shared + self._slack:
+            return self._suspects
+        behind = tuple(one for one in self._suspects if self._latest(one) >= actual - self._unsure)
         # Something was changed, and the server cannot have reused past it: then the estimate is off.
         return behind or self._suspects[-1:]
+
+    def _latest(self, suspect: Suspect) -> int:
+        """Tokens that stand before a place at the most; one in the answer before is behind the prompt before."""
+        most = suspect.difference.most
+        return self._had if most >= 1.0 else self._before.at(most)
 
     def _branch(self) -> int:
         """Tokens that another branch of the conversation left; more than there are where there is none."""
         held = self._before.held
         return held if held is not None else self._had + self._slack
 
-    def _at(self, share: float) -> int:
-        """Tokens up to a place, from bytes between two places of which the server has told the tokens."""
-        low, below, high, above = 0.0, 0, 1.0, self._tokens
-        for place, tokens in self._before.points:
-            if place <= share:
-                low, below = place, tokens
-            else:
-                high, above = place, tokens
-                break
-        if share >= high or high <= low:
-            return above
-        return round(below + (above - below) * (share - low) / (high - low))
-
     def _expected(self, suspects: tuple[Suspect, ...], actual: int = 0) -> int:
         """Tokens that the server could have reused; where that is told from bytes, what it did reuse says more."""
-        if suspects:
-            first = suspects[0].difference
-            expected = min(max(actual, self._at(first.share)), self._at(first.most))
-        elif self._before.share < 1.0:
+        shared = self._before.shared
+        if shared is not None and shared < self._tokens:
+            expected = shared
+        elif suspects and shared is None:
+            at = self._before.at(suspects[0].difference.share)
+            expected = min(max(actual, at), self._latest(suspects[0]))
+        elif self._before.share < 1.0 and shared is None:
             expected = round(self._tokens * self._before.share)
         else:
             answer = (self._before.output_tokens or 0) if self._before.replayed else 0
             expected = self._tokens + answer
+        if shared is not None:  # what was reused could be: another branch may have left it, or the answer before
+            expected = max(expected, actual)
         limit = self._usage.prompt_tokens
         return expected if limit is None else min(expected, limit)
+
+    def _place(self, suspect: Suspect) -> Place:
+        difference, plain = suspect.difference, self._scene.plain
+        before, after = (
+            excerpt(text, difference.offset, plain=plain) for text in (difference.before, difference.after)
+        )
+        code = suspect.codes[0] if suspect.codes else ""
+        return Place(difference.path, difference.offset, difference.what, before, after, code)
+
+    def _places(self, suspects: tuple[Suspect, ...]) -> tuple[Place, ...]:
+        """The first place of each cause, and the very first whether its cause is known or not."""
+        first: dict[str, Suspect] = {}
+        for suspect in suspects:
+            first.setdefault(suspect.codes[0] if suspect.codes else "", suspect)
+        return tuple(map(self._place, first.values()))
 
     def _codes(self, suspects: tuple[Suspect, ...] | None = None) -> tuple[str, ...]:
         """The causes, the one that costs most first: one for each place."""
@@ -262,12 +309,12 @@ class _Case:
         return tuple(dict.fromkeys(suspect.codes[0] for suspect in rows if suspect.codes))
 
 
-def _milliseconds(lost: int, usage: Usage) -> float | None:
-    """What the lost tokens took, at the rate at which this prompt was processed."""
+def _milliseconds(lost: int, usage: Usage, pace: float | None) -> float | None:
+    """What the lost tokens took, at the rate at which this prompt was processed, or else at a usual pace."""
     processed = usage.processed_tokens
-    if not lost or usage.prompt_ms is None or not processed:
-        return None
-    return lost * usage.prompt_ms / processed
+    if lost and usage.prompt_ms is not None and processed:
+        return lost * usage.prompt_ms / processed
+    return lost * pace if lost and pace is not None else None
 
 
 def _where(place: Place) -> str:
@@ -276,14 +323,3 @@ def _where(place: Place) -> str:
 
 def _named(causes: tuple[str, ...]) -> str:
     return f" ({', '.join(causes)})" if causes else ""
-
-
-def _place(suspect: Suspect) -> Place:
-    difference = suspect.difference
-    return Place(
-        difference.path,
-        difference.offset,
-        difference.what,
-        redacted(difference.before, difference.offset),
-        redacted(difference.after, difference.offset),
-    )

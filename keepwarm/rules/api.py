@@ -10,6 +10,8 @@ A rule has a function for each place it has something to say about and None for 
              taken, so what it drops can never part two prompts; its result depends on the message alone
     turn     a whole turn, new to the conversation -> the turn as it goes upstream; may ask what the
              server generated (`Memory`)
+    marks    the cache markers of a request, for providers that keep only what is marked
+    misplaced  those markers as the caller set them -> True when this is why they lose the cache
     options  what a request asks for besides its words, and what its conversation asked for last
     keeps    kinds of change in an old turn (`core.sketch.ChangeKind`) that are not the client's meaning: the turn then
              goes as the model has read it
@@ -23,16 +25,19 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
 from keepwarm.core.answer import Answer
 from keepwarm.core.diff import Difference
+from keepwarm.core.marks import Row
 from keepwarm.core.prompt import Edit, Head, Message, Notice, Options, SystemBlock, Tool, Turn
 from keepwarm.core.sketch import ChangeKind
 
 V = TypeVar("V")
+PLACES: Final = ("system", "head", "tools", "message", "turn", "options", "marks")
+"""The functions of a rule that change something."""
 
 
 class Safety(enum.IntEnum):
@@ -85,6 +90,9 @@ class FirstSeen(msgspec.Struct, frozen=True):
     """The tools of a conversation as it first showed them: (name, identity digest, tool) in order."""
 
     tools: tuple[tuple[str, bytes, Tool], ...] = ()
+    hold: bool = False
+    """Whether a tool that is not among them is to be held back: the user asks for it, and nothing else in the head
+    changes."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -103,5 +111,14 @@ class Rule(msgspec.Struct, frozen=True):
     message: Callable[[Message], Fix[Message]] | None = None
     turn: Callable[[Turn, Memory], Fix[Turn]] | None = None
     options: Callable[[Options, Options | None], Fix[Options]] | None = None
+    marks: Callable[[Row], Fix[Row]] | None = None
+    misplaced: Callable[[Row], bool] | None = None
     keeps: tuple[ChangeKind, ...] = ()
     names: Callable[[Difference], bool] | None = None
+    beside: str = ""
+    """What it mends that is no edit of the prompt: "the slot of a conversation"; "" for nothing."""
+
+    @property
+    def mends(self) -> bool:
+        """Whether it changes what is sent, or where it goes; else it names a cause and nothing more."""
+        return bool(self.beside or self.keeps) or any(getattr(self, place) is not None for place in PLACES)

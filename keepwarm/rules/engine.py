@@ -3,24 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
-from keepwarm.core.diff import Difference
-from keepwarm.core.prompt import Edit, Head, Message, Notice, Options, SystemBlock, Tool, Turn
+from keepwarm.core.diff import Difference, common_prefix
+from keepwarm.core.marks import Row
+from keepwarm.core.prompt import Edit, EditNote, Head, Message, Notice, Options, SystemBlock, Tool, Turn
 from keepwarm.core.sketch import ChangeKind
 from keepwarm.errors import ConfigError
 from keepwarm.rules.api import FirstSeen, Fix, HeadFix, Memory, Rule, Safety, V
 from keepwarm.rules.codes import CODES
 
 A = TypeVar("A")
+_PLACES: Final = ("system", "message", "turn", "options")
+"""Functions of rules that are asked for on each request."""
 
 
 class RuleBook(msgspec.Struct, frozen=True):
-    """The rules in force towards one upstream."""
+    """The rules in force for one client towards one upstream."""
 
     rules: tuple[Rule, ...] = ()
+    known: tuple[Rule, ...] = tuple(CODES.values())
+    """Every rule, in force or not: any of them may name a cause."""
+    mark: bytes = b""
+    """Tells books apart that read one message in different ways."""
+    hold_tools: bool = False
+    """Whether a tool that comes late is held back until the head changes anyway (ORD002)."""
+
+    by_place: dict[str, tuple[Rule, ...]] = {}
+    """Those in force that have a function for a place, by its name: made from `rules`."""
+
+    def __post_init__(self) -> None:
+        places = {name: tuple(r for r in self.rules if getattr(r, name) is not None) for name in _PLACES}
+        msgspec.structs.force_setattr(self, "by_place", places)
+
+    def book(self, client: str) -> RuleBook:
+        """The rules in force for a client: where there is one book, it is for all."""
+        return self
+
+    def has(self, code: str) -> bool:
+        """Whether a rule is in force."""
+        return any(rule.code == code for rule in self.rules)
+
+    def note(self, edit: Edit) -> EditNote:
+        """An edit as the record has it: without its words."""
+        same = common_prefix(edit.before, edit.after)
+        gone, come = len(edit.before) - same, len(edit.after) - same
+        return EditNote(edit.code, edit.path, self.safety(edit.code), gone, come, edit.note)
+
+    def safety(self, code: str) -> str:
+        """How safe a rule's fix is, as a record says it: "exact"."""
+        return next(rule.safety for rule in self.known if rule.code == code).name.lower()
 
     def system(self, blocks: Iterable[SystemBlock]) -> Fix[tuple[SystemBlock, ...]]:
         """The system prompt without what was never meant for the model."""
@@ -29,9 +63,9 @@ class RuleBook(msgspec.Struct, frozen=True):
         metadata: list[tuple[str, str]] = []
         for block in blocks:
             now: SystemBlock | None = block
-            for rule in self.rules:
+            for rule in self.by_place["system"]:
                 if rule.system is None or now is None:
-                    continue
+                    break
                 fix = rule.system(now)
                 now = fix.value
                 edits += fix.edits
@@ -54,7 +88,15 @@ class RuleBook(msgspec.Struct, frozen=True):
 
     def options(self, options: Options, seen: Options | None) -> Fix[Options]:
         """What is asked for besides the words, as the conversation asks for it."""
-        return _all(options, [_with(rule.options, seen) for rule in self.rules if rule.options])
+        return _all(options, [_with(rule.options, seen) for rule in self.by_place["options"] if rule.options])
+
+    def marks(self, row: Row) -> Fix[Row]:
+        """The cache markers of a request, where they belong."""
+        return _all(row, [rule.marks for rule in self.rules if rule.marks])
+
+    def misplaced(self, row: Row) -> tuple[str, ...]:
+        """The codes that say why markers, as they are, lose the cache; all rules are asked, on or off."""
+        return tuple(rule.code for rule in self.known if rule.misplaced is not None and rule.misplaced(row))
 
     @property
     def keeps(self) -> dict[ChangeKind, str]:
@@ -67,17 +109,17 @@ class RuleBook(msgspec.Struct, frozen=True):
 
     def message(self, message: Message) -> Fix[Message]:
         """One message as the model is meant to read it."""
-        return _all(message, [rule.message for rule in self.rules if rule.message])
+        return _all(message, [rule.message for rule in self.by_place["message"] if rule.message])
 
     def turn(self, turn: Turn, memory: Memory) -> Fix[Turn]:
         """A turn that is new to the conversation, as it goes upstream."""
-        return _all(turn, [_with(rule.turn, memory) for rule in self.rules if rule.turn])
+        return _all(turn, [_with(rule.turn, memory) for rule in self.by_place["turn"] if rule.turn])
 
     def causes(self, difference: Difference) -> tuple[str, ...]:
         """The codes whose cause explains a difference, the most specific first; all rules are asked, on or off."""
         if difference.where == "none":
             return ()
-        return tuple(code for code, rule in CODES.items() if rule.names is not None and rule.names(difference))
+        return tuple(rule.code for rule in self.known if rule.names is not None and rule.names(difference))
 
 
 def rule_book(level: Safety = Safety.MEANING, off: Iterable[str] = (), on: Iterable[str] = ()) -> RuleBook:

@@ -1,11 +1,10 @@
 """
 ## What it does
-Sends the tools in the order in which the conversation first showed them, each with the text it first had as
-long as it says the same. A tool that comes later is put behind them.
+Sends the tools in the order in which the conversation first showed them. A tool that comes later is put behind them.
 
 ## Why it costs you
-Chat templates print the tools at the head of the prompt. The same tools in another order, or the same schema
-with its keys in another order, part the prompt there, and all that follows is prefilled again.
+Chat templates print the tools at the head of the prompt. The same tools in another order part the prompt there, and
+all that follows is prefilled again.
 
 ## Example
     request 1: Bash, Edit, Read      request 2: Bash, Read, Edit
@@ -25,39 +24,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from msgspec import structs
-
-from keepwarm.core import digest
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import Edit, Tool
 from keepwarm.rules.api import FirstSeen, Fix, Rule, Safety
 
 
 def reorder(tools: tuple[Tool, ...], seen: FirstSeen) -> Fix[tuple[Tool, ...]]:
-    """`tools` in the order of `seen`, the unseen ones behind; an equal tool keeps its first text."""
+    """`tools` in the order of `seen`, the unseen ones behind."""
     now = {tool.name: tool for tool in tools}
     if len(now) != len(tools) or not seen.tools:  # the same name twice: whose order would it be?
         return Fix(tools)
-    edits: list[Edit] = []
-    row: list[Tool] = []
-    for name, identity, first in seen.tools:
-        tool = now.pop(name, None)
-        if tool is None:
-            continue
-        same = digest.of_tool(tool) == identity
-        if same and tool.schema != first.schema:
-            note = "schema keys in the order first seen"
-            edits.append(Edit("ORD001", f"/tools/{tool.index}", _text(tool), _text(first), note))
-        row.append(structs.replace(tool, schema=first.schema) if same else tool)
+    row = [tool for name, _, _ in seen.tools if (tool := now.pop(name, None)) is not None]
     row += now.values()
-    if [tool.name for tool in row] != [tool.name for tool in tools]:
-        before, after = (", ".join(tool.name for tool in group) for group in (tools, row))
-        edits.append(Edit("ORD001", "/tools", before, after, "tools in the order first seen"))
-    return Fix(tuple(row) if edits else tools, tuple(edits))
-
-
-def _text(tool: Tool) -> str:
-    return tool.schema.decode("utf-8", "replace")
+    before, after = ([tool.name for tool in group] for group in (tools, row))
+    if before == after:
+        return Fix(tools)
+    edit = Edit("ORD001", "/tools", ", ".join(before), ", ".join(after), "tools in the order first seen")
+    return Fix(tuple(row), (edit,))
 
 
 def names(difference: Difference) -> bool:

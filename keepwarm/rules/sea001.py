@@ -31,4 +31,4 @@ from typing import Final
 
 from keepwarm.rules.api import Rule, Safety
 
-RULE: Final = Rule("SEA001", "stolen-slot", Safety.EXACT, __doc__ or "")
+RULE: Final = Rule("SEA001", "stolen-slot", Safety.EXACT, __doc__ or "", beside="the slot that a request is sent to")

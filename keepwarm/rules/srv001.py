@@ -1,25 +1,24 @@
 """
 ## What it does
 Names a request whose prompt was the same up to a place that the server had processed, and which the server
-processed again all the same.
+processed again all the same, where none of the server's own reasons (SRV002 to SRV007) can be seen.
 
 ## Why it costs you
-The gateway kept the prefix; the server could not use it: its model cannot go back (sliding window, hybrid and
-recurrent models say "forcing full prompt re-processing"), its cache was evicted or restarted, caching is
-switched off, or the context was full and was cut.
+The gateway kept the prefix and the seat; the server did not keep the cache.
 
 ## Example
     expected 41,200 cached tokens, the server reports 0
 
 ## What goes upstream instead
-Nothing can be mended in the prompt. On llama.cpp look for `--swa-full`, `--ctx-checkpoints`, `--cache-ram`,
-`--parallel` and the size of the context; on vLLM for `--enable-prefix-caching` and the size of the KV cache.
+Nothing can be mended in the prompt. Look, in this order, whether somebody else uses the same server (a second
+gateway, a web page, a benchmark: on llama.cpp `GET /slots` shows what each slot holds), whether its memory is
+enough (SRV005), and what its log says about this request.
 
 ## When it is wrong to apply
 It changes nothing.
 
 ## Source
-ggml-org/llama.cpp#13194, #19794, #21831, #21133 and #27148, ollama/ollama#18072 and #16639.
+ggml-org/llama.cpp#21831; #27148 (under load a request may be given another conversation's cache entry).
 """
 
 from __future__ import annotations

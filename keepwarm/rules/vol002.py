@@ -12,8 +12,7 @@ were true once.
     {"role": "system", "content": "<total_tokens>812345 tokens left</total_tokens>"}
 
 ## What goes upstream instead
-Nothing. Set `countdown = "keep"` for the client in `keepwarm.toml` (or switch VOL002 off) to leave it where
-it stands.
+Nothing. Switch VOL002 off in `keepwarm.toml`, for everybody or for one client, to leave it where it stands.
 
 ## When it is wrong to apply
 When the agent's model is meant to pace itself by the number. A text that quotes the tag among other words

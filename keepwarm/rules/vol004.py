@@ -39,6 +39,7 @@ _SECTION: Final = re.compile(
                      |file_tree|project_tree)>
         .*? </(?P=tag)>[ \t]*\n?                     # a section in tags
     | ^gitStatus:.*\Z                               # Claude Code until 2.1.111: to the end of the block
+    | ^Git\ snapshot\ at\ conversation\ start\.[^\n]*\n```text\n(?:git:[^\n]*\n)*```[ \t]*\n?      # Qwen Code
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )

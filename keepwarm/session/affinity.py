@@ -11,25 +11,37 @@ measured on xllamacpp 2026.10 (server-context.cpp, slot selection and prompt cac
     half of what is in the slot; an entry that is loaded is taken out of the cache, whole, even when only its
     head is of use; and entries of which less than a quarter would be kept are not loaded.
 
-Hence two ways of handing a slot over, each one tiny request to the same slot beforehand:
+Hence three ways of handing a slot over, each one tiny request to the same slot beforehand:
 
     REFILL  for a conversation that has been here before: one token of something else. The old content is
             saved, and the conversation's own request then finds its entry and loads it whole.
     CLEAR   for a conversation that is new: the first few tokens of its own prompt. The old content is saved,
             and the request then keeps all of the slot, so it does not take another's entry apart.
+    KEEP    for a conversation that takes the place of another with the same head (after /compact and /clear):
+            what the two have in common. It is in the slot, so no entry of the host cache is of more use and none is
+            loaded; the old content is saved, and the request then keeps all of the slot.
+
+A new conversation is not always a stranger. One that was forked from another repeats its turns, one that was
+compacted or cleared repeats its head: all that it repeats stands in the slot of the older one, which nobody is
+waiting for any more. So it takes that slot, though others may be empty. Should the older one come back after a
+fork, it finds in the slot all that the two have in common, and takes it again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
-Handover: TypeAlias = Literal["none", "refill", "clear"]
+Handover: TypeAlias = Literal["none", "refill", "clear", "keep"]
+Bond: TypeAlias = Literal["", "fork", "successor"]
+"""How a new conversation hangs together with an older one: it repeats its turns, or takes its place."""
 SIDE = "side"
 KNOWN = 256
 """Tenants without a seat that are remembered: more than any host cache holds."""
+FORKS = 16
+"""Lineages of one fork that are remembered for a seat."""
 
 
 class Guest(msgspec.Struct, frozen=True):
@@ -39,6 +51,10 @@ class Guest(msgspec.Struct, frozen=True):
     session: str
     kind: str
     """"main", "subagent" or "side"."""
+    bond: Bond = ""
+    """When it is new: how it hangs together with one of `after`."""
+    after: tuple[str, ...] = ()
+    """The lineages that the bond may be to; where several of them have a seat it is not known which, and none."""
 
 
 class Chair(msgspec.Struct, frozen=True):
@@ -53,6 +69,8 @@ class Chair(msgspec.Struct, frozen=True):
     """Order of last use."""
     busy: int = 0
     """Requests in flight."""
+    forks: tuple[str, ...] = ()
+    """Lineages that share their first turns with the tenant and sat here before it."""
 
 
 class SeatTable(msgspec.Struct, frozen=True):
@@ -76,6 +94,8 @@ class Choice(msgspec.Struct, frozen=True):
     reason: str
     handover: Handover
     table: SeatTable
+    before: str = ""
+    """Whose seat it was; "" for its own, or an empty one."""
 
 
 def seats(count: int, before: Sequence[tuple[Guest, int | None]] = ()) -> SeatTable:
@@ -104,12 +124,16 @@ def choose(table: SeatTable, guest: Guest) -> Choice:
     for chair in table.chairs:
         if chair.tenant == tenant:
             return _seated(table, chair, guest, tenant, "its own slot", "none")
+    inherited = _inherited(table, guest)
+    if inherited is not None:
+        chair, bond = inherited
+        return _seated(table, chair, guest, tenant, *_INHERITED[bond], bond)
+    known = tenant in table.known
     for chair in table.chairs:
         if not chair.tenant:
-            return _seated(table, chair, guest, tenant, "a slot that was empty", "none")
+            return _seated(table, chair, guest, tenant, "a slot that was empty", "refill" if known else "none")
     chair, reason = _least_missed(table, guest)
-    handover: Handover = "refill" if tenant in table.known else "clear"
-    return _seated(table, chair, guest, tenant, reason, handover)
+    return _seated(table, chair, guest, tenant, reason, "refill" if known else "clear")
 
 
 def leave(table: SeatTable, slot: int | None) -> SeatTable:
@@ -119,6 +143,21 @@ def leave(table: SeatTable, slot: int | None) -> SeatTable:
 
 def _tenant(guest: Guest, chairs: int) -> str:
     return SIDE if guest.kind == SIDE and chairs > 1 else guest.lineage
+
+
+_INHERITED: Final[dict[Bond, tuple[str, Handover]]] = {
+    "fork": ("the slot of the conversation that it shares its turns with", "none"),
+    "successor": ("the slot of the conversation that it takes the place of", "keep"),
+}
+
+
+def _inherited(table: SeatTable, guest: Guest) -> tuple[Chair, Bond] | None:
+    """An idle chair with what the guest repeats in it, though another sits there; and why it may have it."""
+    for chair in table.chairs:
+        if guest.lineage in chair.forks and not chair.busy:
+            return chair, "fork"
+    older = [chair for chair in table.chairs if chair.tenant in guest.after]
+    return (older[0], guest.bond) if guest.bond and len(older) == 1 and not older[0].busy else None
 
 
 def _least_missed(table: SeatTable, guest: Guest) -> tuple[Chair, str]:
@@ -137,16 +176,21 @@ def _least_missed(table: SeatTable, guest: Guest) -> tuple[Chair, str]:
     return chair, f"all {len(table.chairs)} slots are taken: {who} used longest ago gave its slot up"
 
 
-def _seated(table: SeatTable, chair: Chair, guest: Guest, tenant: str, reason: str, handover: Handover) -> Choice:
+def _seated(
+    table: SeatTable, chair: Chair, guest: Guest, tenant: str, reason: str, handover: Handover, bond: Bond = ""
+) -> Choice:
     known = tuple(name for name in table.known if name not in (tenant, chair.tenant))
     if chair.tenant and chair.tenant != tenant:
         known = (*known, chair.tenant)[-KNOWN:]
     clock = table.clock + 1
     table = msgspec.structs.replace(table, clock=clock, known=known)
+    forks = chair.forks if chair.tenant == tenant else ()
+    if bond == "fork":
+        forks = tuple(name for name in (*chair.forks, chair.tenant) if name != tenant)[-FORKS:]
     table = _with_chair(
-        table, chair.slot, lambda old: Chair(old.slot, tenant, guest.session, guest.kind, clock, old.busy + 1)
+        table, chair.slot, lambda old: Chair(old.slot, tenant, guest.session, guest.kind, clock, old.busy + 1, forks)
     )
-    return Choice(chair.slot, reason, handover, table)
+    return Choice(chair.slot, reason, handover, table, chair.tenant if chair.tenant != tenant else "")
 
 
 def _with_chair(table: SeatTable, slot: int | None, change: Callable[[Chair], Chair]) -> SeatTable:

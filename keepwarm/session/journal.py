@@ -14,7 +14,7 @@ import msgspec
 from msgspec import structs
 
 from keepwarm.core import digest
-from keepwarm.core.sketch import Loose
+from keepwarm.core.sketch import Loose, Mark
 from keepwarm.session.kept import Kept
 from keepwarm.session.lineage import LARGE, GroupKey, HeadState, Sent, Standing, Step
 from keepwarm.session.recall import Answers
@@ -23,6 +23,8 @@ DEFAULT_BYTES = 1024 * 1024 * 1024
 _KEPT_SENT = 8
 _KEPT_FACTS = 400_000
 _KEPT_LATEST = 256
+_KEPT_NAMED = 1024
+KEPT_SHAPES = 256
 TURN_BYTES = 1_000
 """What a turn weighs besides its text, so that turns of which the client's own bytes went are bounded too."""
 
@@ -34,12 +36,16 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     role: str
     loose: Loose = Loose()
     """What it says loosely."""
+    marks: tuple[Mark, ...] = ()
+    """What it is made of."""
+    edited: bool = False
+    """Whether a rule that looks at one message changes it."""
 
 
 class Lineage:
     """One conversation: its turns that went upstream, its latest requests, its name."""
 
-    __slots__ = ("count", "firsts", "head", "id", "kept", "loose", "points", "requests", "standing")
+    __slots__ = ("count", "firsts", "head", "id", "kept", "loose", "origin", "points", "requests", "standing")
 
     def __init__(self, name: str) -> None:
         self.id = name
@@ -58,6 +64,17 @@ class Lineage:
         """The head that went upstream last."""
         self.count = 0
         """Requests so far."""
+        self.origin: Lineage | None = None
+        """What it was forked from, until its first request has been answered."""
+
+    def go_on_from(self, origin: Lineage) -> None:
+        """What stands in `origin` stands here too, from now on each for itself."""
+        self.origin = origin
+        self.head = origin.head
+        self.standing.update(origin.standing)
+        self.loose.update(origin.loose)
+        self.requests += origin.requests
+        self.points.update(origin.points)
 
     def predecessor(self, keys: Sequence[bytes]) -> tuple[Sent | None, int]:
         """The request that this one goes on from, and how many leading turns they share."""
@@ -135,6 +152,9 @@ class Journal:
         self._heads: dict[bytes, HeadState] = {}
         self._main: OrderedDict[str, bytes] = OrderedDict()
         self._latest: OrderedDict[bytes, Sent] = OrderedDict()
+        self._named: OrderedDict[str, tuple[Lineage, Sent]] = OrderedDict()
+        self.shapes: OrderedDict[bytes, bytes] = OrderedDict()
+        """The shape of a prompt by the digest of its system prompt."""
 
     # What is known of a message -------------------------------------------------------------------
 
@@ -181,6 +201,10 @@ class Journal:
             found = group.alike(loose) or _overlapping(group, wires)
         if found is None:
             found = Lineage(digest.chain(group.key.packed(), first).hex())
+            if goes_on and (origin := self._origin(group.key, first)) is not None:
+                found.go_on_from(origin)
+                self._size += found.bytes()
+                self._weight += found.weight()
         self._enter(group, first, found)
         return found
 
@@ -200,6 +224,14 @@ class Journal:
         if main and group.key.session:
             self._main[group.key.session] = group.key.shape
         return True
+
+    def _origin(self, key: GroupKey, first: bytes) -> Lineage | None:
+        """The conversation of the same agent under another session id that begins with the same turn, the one used
+        last: a session that is forked comes back with all its turns under a new id."""
+        groups = [
+            group for group in self._groups.values() if (group.key.agent, group.key.shape) == (key.agent, key.shape)
+        ]
+        return next((found for group in reversed(groups) if (found := group.lineages.get(first)) is not None), None)
 
     def elsewhere(self, key: GroupKey, keys: Sequence[bytes], wires: Sequence[bytes]) -> tuple[Sent | None, int]:
         """The request that this one goes on from where the opening of its system prompt is another.
@@ -251,13 +283,24 @@ class Journal:
         """
         if sent.keys and sent.prompt_tokens is not None:
             lineage.points[sent.keys[-1]] = sent.prompt_tokens
+        if sent.options.diagnose is not None:  # it may be named again
+            self._named[sent.record] = lineage, sent
+            if len(self._named) > _KEPT_NAMED:
+                self._named.popitem(last=False)
         self._latest[key.front.encode() + key.shape] = sent
         self._latest.move_to_end(key.front.encode() + key.shape)
         if len(self._latest) > _KEPT_LATEST:
             self._latest.popitem(last=False)
+        lineage.origin = None
         rest = [old for old in lineage.requests if not (old.keys and sent.keys[: len(old.keys)] == old.keys)]
         before, lineage.requests = lineage.requests, [sent, *rest][:_KEPT_SENT]
         return [old for old in before if all(old is not one for one in lineage.requests)]
+
+    def answered(self, lineage: Lineage, record: str) -> Sent | None:
+        """The request with this record, if a client may name it still: one of this conversation's latest, or one that
+        asked to be compared itself."""
+        own = next((sent for sent in lineage.requests if sent.record == record), None)
+        return own or self._named.get(record, (lineage, None))[1]
 
     # Bounds -----------------------------------------------------------------------------------------
 
@@ -265,6 +308,10 @@ class Journal:
     def size(self) -> int:
         """Bytes of upstream text held."""
         return self._size + sum(len(head.system) + len(head.tools) for head in self._heads.values())
+
+    def groups(self) -> Iterator[Group]:
+        """All groups, the one used longest ago first."""
+        yield from self._groups.values()
 
     def lineages(self) -> Iterator[Lineage]:
         """All conversations, the one used longest ago first."""
@@ -287,6 +334,7 @@ class Journal:
                     group.lineages = OrderedDict(pair for pair in group.lineages.items() if pair[1] is not lineage)
                     self._size -= lineage.bytes()
                     self._weight -= lineage.weight()
+                    self._named = OrderedDict(pair for pair in self._named.items() if pair[1][0] is not lineage)
             if self._weight <= self._limit:
                 break
             if not group.lineages:

@@ -9,7 +9,8 @@ dictionary look-up.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 from msgspec.structs import replace
@@ -26,7 +27,7 @@ SHAPE_CHARACTERS = 512
 little for the git status or the date that older clients write further down."""
 
 
-LARGE = ("head", "system", "tools", "shown")
+LARGE = ("head", "system", "tools", "shown", "late")
 """The large parts of a `HeadState`, kept once however many conversations send them."""
 
 
@@ -68,6 +69,10 @@ class HeadState(msgspec.Struct, frozen=True, gc=False):
     """What it does not say, and the model is told in the conversation instead."""
     asked: bytes = b""
     """Digest of the client's system texts, to know them again."""
+    size: int = 0
+    """Characters and bytes of it, about."""
+    late: bytes = b""
+    """The upstream text of the tools that the model reads of in the conversation."""
 
 
 class Standing(msgspec.Struct, frozen=True, gc=False):
@@ -193,6 +198,18 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     """What came back, when it came back whole."""
     trail: Trail = Trail()
     """Its turns, to be taken over."""
+    replica: str = ""
+    """The machine that answered, where the answer's headers name one."""
+
+    def points(self, known: Mapping[bytes, int]) -> tuple[tuple[float, int], ...]:
+        """The ends of turns of which the tokens are known by chain digest: (share of this prompt, tokens), in order."""
+        if not self.size:
+            return ()
+        return tuple(
+            ((self.head.size + step.size) / self.size, known[step.turn.key])
+            for step in self.trail.steps
+            if step.turn.key in known
+        )
 
     def shared(self, keys: Sequence[bytes]) -> int:
         """How many leading turns another request shares. A chain digest is equal only if all before it are."""
@@ -244,5 +261,9 @@ def shape_of(head_text: str, has_tools: bool) -> bytes:
 
     Figures do not count: a date or a session's path in the opening must not make another conversation of it.
     """
-    opening = without_figures(head_text[: 2 * SHAPE_CHARACTERS])[:SHAPE_CHARACTERS]
-    return digest.of_text(opening, "tools" if has_tools else "")
+    return _shape(head_text[: 2 * SHAPE_CHARACTERS], has_tools)
+
+
+@lru_cache(256)
+def _shape(opening: str, has_tools: bool) -> bytes:
+    return digest.of_text(without_figures(opening)[:SHAPE_CHARACTERS], "tools" if has_tools else "")

@@ -43,6 +43,10 @@ class Answers:
         """The answer that held a tool call."""
         return self._find(call_id)
 
+    def to_turns(self, key: GroupKey, call_id: str, after: bytes) -> Answer | None:
+        """The answer to these turns that held a tool call, whose id may be another's too."""
+        return self._find(_call_name(key, call_id, after))
+
     def cut(self, key: GroupKey, after: bytes) -> Answer | None:
         """The latest answer to these turns that broke off."""
         return self._find(_cut_name(key, after))
@@ -96,7 +100,7 @@ class Recollection:
 
     def by_call(self, call_id: str) -> Answer | None:
         """The answer that held the tool call with this id."""
-        return self._answers.by_call(call_id)
+        return self._answers.by_call(call_id) or self._answers.to_turns(self._key, call_id, self._after)
 
     def by_text(self, text: str) -> Answer | None:
         """The answer whose text was this, white space at its ends aside."""
@@ -109,8 +113,8 @@ class Recollection:
 
 def _names(key: GroupKey, answer: Answer, after: bytes) -> set[str]:
     if answer.calls:
-        # Where the client has the server's own ids, a server that says call_0 in every turn names no call by it.
-        return {call.id for call in answer.calls if stays_unique(call.id)}
+        # Where the client has the server's own ids, a server that says call_0 in every turn names no call by it alone.
+        return {call.id if stays_unique(call.id) else _call_name(key, call.id, after) for call in answer.calls}
     if not answer.text.strip():
         return set()
     return {_text_name(key, answer.text), _text_name(key, answer.text, after)}
@@ -118,6 +122,10 @@ def _names(key: GroupKey, answer: Answer, after: bytes) -> set[str]:
 
 def _text_name(key: GroupKey, text: str, after: bytes = b"") -> str:
     return digest.chain(key.packed() + after, digest.of_text(text.strip())).hex()
+
+
+def _call_name(key: GroupKey, call_id: str, after: bytes) -> str:
+    return digest.chain(key.packed() + after, b"call " + digest.of_text(call_id)).hex()
 
 
 def _cut_name(key: GroupKey, after: bytes) -> str:

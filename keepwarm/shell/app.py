@@ -26,18 +26,21 @@ from keepwarm.exchange.story import unserved
 from keepwarm.ledger.archive import Limits
 from keepwarm.ledger.records import Record, Recording
 from keepwarm.ledger.store import Ledger
-from keepwarm.rules.engine import RuleBook, rule_book
+from keepwarm.rules.engine import RuleBook
+from keepwarm.rules.shelf import Shelf
 from keepwarm.session.affinity import Guest
 from keepwarm.session.archive import Conversation
 from keepwarm.session.journal import Journal
 from keepwarm.shell import side_doors
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.drive import Drive
+from keepwarm.shell.extensions import load_extensions
+from keepwarm.shell.inquiries import Inquiries
 from keepwarm.shell.look_up import LookUp
 from keepwarm.upstream.api import Traits
 from keepwarm.upstream.registry import dialects
 from keepwarm.wire.api import Front
-from keepwarm.wire.fronts import FRONTS
+from keepwarm.wire.fronts import FRONTS, front_of
 
 log = logging.getLogger("keepwarm")
 DRAIN_SECONDS: Final = 30.0
@@ -48,15 +51,21 @@ P = ParamSpec("P")
 class Gateway:
     """A gateway that is running."""
 
-    def __init__(self, config: Config, upstream: Upstream, ledger: Ledger | None, engine: Engine | None) -> None:
+    def __init__(
+        self, config: Config, upstream: Upstream, ledger: Ledger | None, engine: Engine | None, shelf: Shelf
+    ) -> None:
         self.config = config
         self.upstream = upstream
         self.ledger = ledger
         self.engine = engine
+        self.shelf = shelf
         self.url = ""
         """Where agents are pointed."""
         self.watchers: list[Watcher] = []
         """Called with each record as it is written."""
+        self.amended: list[Watcher] = []
+        """Called with each record whose verdict is a better one now: its line has been printed, and is not again."""
+        self.inquiries = Inquiries(upstream, self.amend)
         self.progress: list[Callable[[str, Progress], None]] = []
         """Called while a long prefill goes on, with the request's id."""
         self.journal = Journal()
@@ -77,9 +86,16 @@ class Gateway:
         if self._keeper is None or traits != self._traits:
             config = self.config
             observe = config.upstream.rewrite is False or traits.first_party
-            archive = self._look_up is not None and config.keep
-            manner = Manner(config.keep, observe, config.ledger.record, config.upstream.slots, archive=archive)
-            rules = rule_book(config.safety, config.rules.off, config.rules.on) if config.keep else RuleBook()
+            manner = Manner(
+                config.keep,
+                observe,
+                config.ledger.record,
+                config.upstream.slots,
+                config.marks(),
+                config.ways(),
+                archive=self._look_up is not None and config.keep,
+            )
+            rules = self.shelf if config.keep else RuleBook()
             self._traits = traits
             spoken = dialects(traits, config.upstream.model)
             before = self._tenants() if self._keeper is None else ()
@@ -97,6 +113,12 @@ class Gateway:
     async def fetch(self, address: Address, others: bool) -> tuple[Conversation, ...]:
         """What the ledger keeps of a conversation."""
         return () if self._look_up is None else await self._look_up.fetch(address, others)
+
+    def amend(self, record: Record) -> None:
+        """Put the verdict of a record in the place of the one that was written."""
+        if self.ledger is not None and record.verdict is not None:
+            self.ledger.amend(record.id, record.verdict)
+        _show(self.amended, record)
 
     def tell(self, call: str, progress: Progress) -> None:
         """Show how far a long prefill has come to whoever watches."""
@@ -124,7 +146,13 @@ class Gateway:
             if keeper is None:
                 self.write(unserved(call, front.name, self.upstream.url))
                 raise side_doors.nobody(self)
-            return await Drive(Life(call, keeper, front), request, self, came).run(front)
+            life = Life(call, keeper, front)
+            try:
+                with self.inquiries.aside():
+                    return await Drive(life, request, self, came).run(front)
+            finally:
+                if life.question is not None and self.config.exact:
+                    self.inquiries.put(life.question)
 
         return serve
 
@@ -132,10 +160,10 @@ class Gateway:
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Whoever has to show a key shows it; what aiohttp refuses is refused in the protocol's own words."""
-        front = FRONTS["anthropic"]
+        """Whoever has to show a key shows it; what aiohttp refuses is refused in the words of the caller's protocol."""
         # A header that is there twice is one list (RFC 9110, 5.3): `anthropic-beta` may be.
         headers = {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
+        front = request[side_doors.FRONT] = front_of(request.path, headers)
         if self.config.key:
             shown = _shown(headers, self.config.key)
             if shown is None:
@@ -173,6 +201,7 @@ class Gateway:
         """Take no more requests, let those in flight end (30 s), write the ledger down, stop the engine."""
         if self._runner is not None:
             await self._runner.cleanup()
+        await self.inquiries.stop()
         await self.upstream.close()
         if self._look_up is not None:
             self._look_up.close()
@@ -188,11 +217,14 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
     engine  is stopped together with it. Raises ConfigError and LedgerError saying what to change.
     """
     check(config)
-    rule_book(config.safety, config.rules.off, config.rules.on)
+    extensions = load_extensions()
+    for refused in extensions.refused:
+        log.warning("%s", refused)
+    shelf = config.shelf(extension.rule for extension in extensions.rules)
     ledger = None if config.ledger.off else await asyncio.to_thread(_open_ledger, config)
     settings = config.upstream
     upstream = Upstream(settings.url, kind=settings.kind, key=settings.key, rewrite=settings.rewrite)
-    gateway = Gateway(config, upstream, ledger, engine)
+    gateway = Gateway(config, upstream, ledger, engine, shelf)
     try:
         await gateway.start()
     except BaseException:  # whoever asked for the gateway learns of it
@@ -229,7 +261,9 @@ def _refused(error: web.HTTPException, request: web.Request, max_body: int) -> F
     if error.status == 413:
         return Failed(413, f"the request is over {max_body // (1024 * 1024)} MiB", "too_large")
     if error.status in (404, 405):
-        return Failed(error.status, f"keepwarm does not serve {request.method} {request.path}", "not_found")
+        served = " and ".join(f"POST {front.path}" for front in FRONTS.values())
+        said = f"keepwarm does not serve {request.method} {request.path}: it serves {served}"
+        return Failed(error.status, said, "not_found")
     return Failed(error.status, error.text or error.reason, "bad_request" if error.status < 500 else "server")
 
 

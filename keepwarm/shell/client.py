@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 import aiohttp
 from msgspec.structs import replace
 
+from keepwarm.codec.gguf_fields import ENOUGH
 from keepwarm.shell.slot import Slot
 from keepwarm.upstream import llamacpp
 from keepwarm.upstream.api import Outgoing, Traits
+from keepwarm.upstream.memory import Memory, memory_of
 
 CONNECT_SECONDS = 10.0
 TRAITS_SECONDS = 10.0
@@ -19,6 +21,7 @@ TRAITS_SECONDS = 10.0
 _ANTHROPIC = ("anthropic.com",)
 _NOT_THERE = (404, 405, 501)
 _FIRST_PARTY = (*_ANTHROPIC, "amazonaws.com", "googleapis.com")
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 
 
 class Upstream:
@@ -120,6 +123,8 @@ class Upstream:
         if status == 0 or status == 503:  # llama.cpp says 503 while it loads its model
             return None, False
         said = llamacpp.traits(body) if status == 200 else None
+        if said is not None and urlsplit(self.url).hostname in _THIS_MACHINE:
+            said = replace(said, memory=await asyncio.to_thread(_memory_of, llamacpp.model_file(body)))
         shut = status in (401, 403)
         if self._kind == "anthropic":
             return await self._with_chat(Traits("anthropic"), key), not shut
@@ -148,3 +153,15 @@ class Upstream:
 def _belongs_to(names: tuple[str, ...], url: str) -> bool:
     host = urlsplit(url).hostname or ""
     return any(host == name or host.endswith("." + name) for name in names)
+
+
+def _memory_of(path: str) -> Memory:
+    """What the model's file says of itself, where this process can read it. A server behind a forwarded port, or in
+    a container, names a file that is not here: then it stays unknown."""
+    if not path.startswith("/"):
+        return ""
+    try:
+        with open(path, "rb") as file:
+            return memory_of(file.read(ENOUGH))
+    except (OSError, ValueError):
+        return ""

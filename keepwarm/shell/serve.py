@@ -76,7 +76,8 @@ async def start_engine(config: Config, console: Console) -> Engine:
 
 
 def _engine(config: Config) -> Engine:
-    model = find_demo_model() if config.engine == "demo" else Path(config.engine).expanduser()
+    # Absolute, because the server says this very path when it is asked for its model.
+    model = find_demo_model() if config.engine == "demo" else Path(config.engine).expanduser().absolute()
     return Engine(EngineOptions(model=model, slots=config.engine_slots, context=config.engine_context)).start()
 
 
@@ -129,7 +130,11 @@ async def _announce(gateway: Gateway, console: Console) -> LogLines:
     model = f" ANTHROPIC_MODEL={traits.model}" if traits is not None and traits.model else ""
     key = "your-gateway-key" if gateway.config.key else "dummy"
     line = f"  ANTHROPIC_BASE_URL={gateway.url} ANTHROPIC_API_KEY={key}{model} claude"
-    console.print(line + "\n", highlight=False, soft_wrap=True, markup=False)
+    console.print(line, highlight=False, soft_wrap=True, markup=False)
+    if traits is None or traits.chat:
+        others = f"or an agent of OpenAI's protocol: base URL {gateway.url}/v1, any key"
+        console.print(others if key == "dummy" else others.replace("any key", "your gateway key"), highlight=False)
+    console.print()
     console.print(log.heading(console.width), style="dim", highlight=False)
     lines = LogLines(console)
     gateway.watchers.append(lines.record)

@@ -18,12 +18,15 @@ from keepwarm.exchange.stabilise import Stabiliser
 from keepwarm.session.journal import Journal
 from keepwarm.upstream import llamacpp
 from keepwarm.upstream.api import Outgoing
+from keepwarm.wire.api import Front
 from keepwarm.wire.fronts import FRONTS
 
 if TYPE_CHECKING:
     from keepwarm.exchange.keeper import Keeper
     from keepwarm.shell.app import Gateway
 
+FRONT = web.RequestKey("front", Front)
+"""In whose protocol a request is."""
 HEADERS = web.RequestKey("headers", Mapping[str, str])
 """A request's headers, names in lower case, without the gateway's own key."""
 BYTES_PER_TOKEN = 3.6
@@ -55,7 +58,8 @@ class _Doors:
 
     async def hello(self, _: web.Request) -> web.Response:
         """The start-up probes of agents, and a person with a browser."""
-        return web.json_response({"service": "keepwarm", "version": __version__, "anthropic": "/v1/messages"})
+        served = {front.name: front.path for front in FRONTS.values()}
+        return web.json_response({"service": "keepwarm", "version": __version__, **served})
 
     async def health(self, request: web.Request) -> web.Response:
         """Whether the model server answers."""
@@ -64,22 +68,24 @@ class _Doors:
         return web.json_response(state, status=200 if keeper else 503)
 
     async def models(self, request: web.Request) -> web.StreamResponse:
-        """The server's models, in Anthropic's shape."""
-        keeper = await self._gateway.keeper(request[HEADERS])
-        if keeper is not None and keeper.same_protocol(FRONTS["anthropic"].name):
+        """The server's models, in the caller's shape."""
+        keeper, front = await self._gateway.keeper(request[HEADERS]), request[FRONT]
+        if keeper is not None and keeper.same_protocol(front.name):
             return await self.pass_through(request)
-        rows = await self._rows()
+        rows = [_row(front, *row) for row in await self._rows()]
+        if front.name == "chat":
+            return web.json_response({"object": "list", "data": rows})
         ends = {"first_id": rows[0]["id"] if rows else None, "last_id": rows[-1]["id"] if rows else None}
         return web.json_response({"data": rows, "has_more": False, **ends})
 
     async def model(self, request: web.Request) -> web.StreamResponse:
         """One model. A server with one model answers to any name, and so does this."""
-        keeper = await self._gateway.keeper(request[HEADERS])
-        if keeper is not None and keeper.same_protocol(FRONTS["anthropic"].name):
+        keeper, front = await self._gateway.keeper(request[HEADERS]), request[FRONT]
+        if keeper is not None and keeper.same_protocol(front.name):
             return await self.pass_through(request)
         name = request.match_info["name"]
-        rows = await self._rows()
-        return web.json_response(next((row for row in rows if row["id"] == name), _row(name, None)))
+        known = dict(await self._rows())
+        return web.json_response(_row(front, name, known.get(name)))
 
     async def count(self, request: web.Request) -> web.StreamResponse:
         """How many tokens a prompt has: as the server's own template and tokenizer say, where it tells."""
@@ -89,16 +95,23 @@ class _Doors:
         front = FRONTS["anthropic"]
         body = await request.read()
         try:
-            tokens = await self._count(body, keeper)
+            tokens = await self._count(body, keeper, request[HEADERS])
         except ClientError as error:
             status, said = front.error(error.error_status_hint, error.kind or "bad_request", str(error), "")
             return web.Response(status=status, headers=dict(JSON), body=said)
         return web.json_response({"input_tokens": tokens})
 
     async def pass_through(self, request: web.Request) -> web.StreamResponse:
-        """Anything else goes to a server of the client's own protocol as it is."""
-        keeper = await self._gateway.keeper(request[HEADERS])
-        if keeper is None or not keeper.same_protocol(FRONTS["anthropic"].name):
+        """Anything else goes to a server of the client's own protocol as it is.
+
+        Of a caller that shows no protocol only what belongs to one: llama.cpp's own `/slots` are keepwarm's to manage.
+        """
+        keeper, front = await self._gateway.keeper(request[HEADERS]), request[FRONT]
+        if front.name == "chat" and not request.path.startswith("/v1/"):
+            raise web.HTTPNotFound
+        if keeper is None and front.name == "chat":
+            raise nobody(self._gateway)
+        if keeper is None or not keeper.same_protocol(front.name):
             raise web.HTTPNotFound
         onwards = onward(request[HEADERS], (), same_protocol=True)
         outgoing = Outgoing(request.path_qs, await request.read(), onwards, request.method)
@@ -117,7 +130,8 @@ class _Doors:
             await response.write_eof()
             return response
 
-    async def _rows(self) -> list[dict[str, Any]]:
+    async def _rows(self) -> list[tuple[str, object]]:
+        """(name, when it was made) of each model."""
         status, body = await self._gateway.upstream.ask(Outgoing("/v1/models", b"", method="GET"))
         try:
             said = msgspec.json.decode(body, type=dict[str, Any]) if status == 200 else {}
@@ -125,9 +139,9 @@ class _Doors:
             said = {}
         data = said.get("data")
         names = [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
-        return [_row(str(row.get("id", "")).rsplit("/", 1)[-1], row.get("created")) for row in names]
+        return [(str(row.get("id", "")).rsplit("/", 1)[-1], row.get("created")) for row in names]
 
-    async def _count(self, body: bytes, keeper: Keeper | None) -> int:
+    async def _count(self, body: bytes, keeper: Keeper | None, headers: Mapping[str, str]) -> int:
         front = FRONTS["anthropic"]
         terms = None if keeper is None else keeper.terms(front.name)
         if terms is None or not isinstance(terms.dialect, llamacpp.LlamaCpp):
@@ -135,7 +149,8 @@ class _Doors:
             return max(1, round(len(body) / BYTES_PER_TOKEN))
         parsed = front.parse(body)
         # A journal of its own: counting must not change what stands.
-        stable = Stabiliser(Journal(), terms.rules, terms.dialect, front).run(parsed, "", "")
+        rules = terms.books.book(front.identity(headers, parsed).client)
+        stable = Stabiliser(Journal(), rules, terms.dialect, front).run(parsed, "", "")
         ask = self._gateway.upstream.ask
         status, rendered = await ask(llamacpp.render(terms.dialect.request(stable.draft)))
         counting = llamacpp.tokenize(rendered) if status == 200 else None
@@ -147,7 +162,10 @@ class _Doors:
         return max(1, round(len(body) / BYTES_PER_TOKEN))
 
 
-def _row(name: str, created: object) -> dict[str, Any]:
+def _row(front: Front, name: str, created: object) -> dict[str, Any]:
+    if front.name == "chat":
+        seconds = int(created) if isinstance(created, int | float) else 0
+        return {"id": name, "object": "model", "created": seconds, "owned_by": "keepwarm"}
     return {"type": "model", "id": name, "display_name": name, "created_at": _moment(created)}
 
 

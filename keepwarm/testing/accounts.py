@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -84,16 +84,21 @@ class Account(msgspec.Struct, frozen=True):
         return {conversation.name: conversation for conversation in self.conversations}[name]
 
 
-def account(exchanges: Iterable[Exchange], kept: Mapping[int, int] | None = None) -> Account:
+def account(
+    exchanges: Iterable[Exchange],
+    kept: Mapping[int, int] | None = None,
+    naming: Callable[[Iterable[Mapping[str, Any]]], list[str]] | None = None,
+) -> Account:
     """The account of a server's exchanges.
 
-    kept  for requests whose client rewrote its history, by the place in `exchanges`: the tokens in front of the
-          rewritten place. Such a request cannot go on from what the slot held.
+    kept    for requests whose client rewrote its history, by the place in `exchanges`: the tokens in front of the
+            rewritten place. Such a request cannot go on from what the slot held.
+    naming  which conversation each request belongs to; None = conversation_names
     """
     steps: dict[str, list[Step]] = {}
     # One without tokens was refused before the engine saw it.
     seen = [(place, exchange) for place, exchange in enumerate(exchanges) if exchange.prompt_tokens]
-    names = conversation_names(exchange.request for _, exchange in seen)
+    names = (naming or conversation_names)(exchange.request for _, exchange in seen)
     for name, (place, exchange) in zip(names, seen, strict=True):
         earlier = steps.setdefault(name, [])
         held = earlier[-1].exchange.held_tokens if earlier else 0

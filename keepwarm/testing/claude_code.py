@@ -9,34 +9,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
-from keepwarm.errors import KeepwarmError
-
-CLIENTS_VARIABLE = "KEEPWARM_CLIENTS"
-"""Environment variable that names another folder than `.clients` to look for `cc-<version>` in."""
+from keepwarm.testing.agent_process import DEAD_PROXY, agent_process, find_program, require_loopback
 
 FIRST_PARTY_VARIABLE = "_CLAUDE_CODE_ASSUME_FIRST_PARTY_BASE_URL"
 """Makes 2.1.181 and later send the header that they send to Anthropic's own address: it changes with every request."""
-
-DEAD_PROXY = "http://127.0.0.1:9"
-"""The discard port, where nobody listens: an attempt to leave this machine fails at once."""
-
-
-class ClientMissing(KeepwarmError):
-    """The wanted version of Claude Code is not installed here."""
-
-
-class ClientTimeout(KeepwarmError):
-    """Claude Code did not end in time; its whole process group was killed."""
 
 
 class ClaudeRun(msgspec.Struct, frozen=True):
@@ -87,12 +70,7 @@ class ClaudeRun(msgspec.Struct, frozen=True):
 
 def find_client(version: str) -> Path:
     """The executable of one version, below `$KEEPWARM_CLIENTS` or `.clients` of the checkout. Raises ClientMissing."""
-    named = os.environ.get(CLIENTS_VARIABLE)
-    folder = Path(named) if named else Path(__file__).resolve().parents[2] / ".clients"
-    found = folder / f"cc-{version}" / "node_modules" / ".bin" / "claude"
-    if not found.exists():
-        raise ClientMissing(f"Claude Code {version} is not at {found}: run `make clients` (or set {CLIENTS_VARIABLE})")
-    return found
+    return find_program(f"cc-{version}", "claude")
 
 
 class ClaudeCode:
@@ -110,8 +88,7 @@ class ClaudeCode:
         first_party: bool = False,
         extra_env: Mapping[str, str] | None = None,
     ) -> None:
-        if urlsplit(base_url).hostname not in {"127.0.0.1", "localhost", "::1"}:
-            raise ValueError(f"a client under test speaks to this machine only, not to {base_url}")
+        require_loopback(base_url)
         self.version = version
         self.executable = find_client(version)
         self.home = home
@@ -146,19 +123,34 @@ class ClaudeCode:
         # An empty value takes a variable away: that is how a test lets the client make its title calls.
         return {name: value for name, value in (env | self.extra_env).items() if value != ""}
 
-    async def run(self, prompt: str, continue_: bool = False, max_turns: int = 40, timeout: float = 120.0) -> ClaudeRun:
-        """One user turn in a process of its own. `timeout` in seconds; raises ClientTimeout."""
-        args = ["--output-format", "stream-json"]
+    async def run(
+        self,
+        prompt: str,
+        continue_: bool = False,
+        max_turns: int = 40,
+        timeout: float = 120.0,
+        flags: Sequence[str] = (),
+    ) -> ClaudeRun:
+        """One user turn in a process of its own. `timeout` in seconds; raises ClientTimeout.
+
+        flags   more of the client's own options: `--resume ID`, `--fork-session`, `--mcp-config FILE`
+        """
+        args = ["--output-format", "stream-json", *flags]
         if continue_:
             args.append("-c")
         async with self._started([*args, "-p", prompt], max_turns, timeout, asyncio.subprocess.DEVNULL) as process:
             return await _gather(process, ())
 
     async def converse(
-        self, prompts: Sequence[str], continue_: bool = False, max_turns: int = 40, timeout: float = 180.0
+        self,
+        prompts: Sequence[str],
+        continue_: bool = False,
+        max_turns: int = 40,
+        timeout: float = 180.0,
+        flags: Sequence[str] = (),
     ) -> ClaudeRun:
         """Several user turns in one process, each sent when the turn before it has ended; one `timeout` for all."""
-        args = ["--output-format", "stream-json", "--input-format", "stream-json", "-p"]
+        args = ["--output-format", "stream-json", "--input-format", "stream-json", *flags, "-p"]
         if continue_:
             args.append("-c")
         async with self._started(args, max_turns, timeout, asyncio.subprocess.PIPE) as process:
@@ -168,46 +160,17 @@ class ClaudeCode:
     async def _started(
         self, args: Sequence[str], max_turns: int, timeout: float, stdin: int
     ) -> AsyncIterator[asyncio.subprocess.Process]:
-        starting = asyncio.create_subprocess_exec(
+        command = [
             str(self.executable),
             *args,
             "--verbose",
             "--max-turns",
             str(max_turns),
             "--dangerously-skip-permissions",
-            cwd=self.workdir,
-            env=self.environment(),
-            stdin=stdin,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            limit=64 * 1024 * 1024,  # one line of its output holds a whole file that a tool read
-            start_new_session=True,
-        )
-        process = await _whole(asyncio.ensure_future(starting))
-        try:
-            async with asyncio.timeout(timeout):
-                yield process
-        except TimeoutError as error:
-            raise ClientTimeout(f"Claude Code {self.version} was still running after {timeout:g} s") from error
-        finally:
-            await _kill(process)
-
-
-async def _whole(starting: asyncio.Future[asyncio.subprocess.Process]) -> asyncio.subprocess.Process:
-    """The process when it has started. Whoever cancels meanwhile waits for that: asyncio itself would end the process
-    alone, and not what it has started."""
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        await _kill(await starting)
-        raise
-
-
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    """End the group: shells that its Bash tool left running must not outlive the test."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
+        ]
+        name = f"Claude Code {self.version}"
+        async with agent_process(command, self.workdir, self.environment(), timeout, stdin, name) as process:
+            yield process
 
 
 async def _gather(process: asyncio.subprocess.Process, prompts: Sequence[str]) -> ClaudeRun:

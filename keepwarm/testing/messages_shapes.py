@@ -43,10 +43,10 @@ def _converted(message: Json) -> list[Json]:
     role, content = message["role"], message["content"]
     if isinstance(content, str):
         return [{"role": role, "content": content}]
-    words = [{"type": "text", "text": block["text"]} for block in content if block["type"] == "text"]
+    parts = [part for block in content if (part := _part(block)) is not None]
     made: Json = {"role": role}
-    if words or role == "system":
-        made["content"] = words
+    if parts or role == "system":
+        made["content"] = parts
     thinking = "".join(block["thinking"] for block in content if block["type"] == "thinking")
     calls = [_call(block) for block in content if block["type"] == "tool_use"]
     if thinking:
@@ -61,6 +61,18 @@ def _converted(message: Json) -> list[Json]:
         if block["type"] == "tool_result"
     ]
     return [made, *results] if len(made) > 1 else results
+
+
+def _part(block: Json) -> Json | None:
+    """A text or a picture; None for another block."""
+    match block["type"]:
+        case "text":
+            return {"type": "text", "text": block["text"]}
+        case "image":
+            source = block["source"]
+            url = source.get("url") or f"data:{source['media_type']};base64,{source['data']}"
+            return {"type": "image_url", "image_url": {"url": url}}
+    return None
 
 
 def _call(block: Json) -> Json:

@@ -48,6 +48,7 @@ class ScriptedServer:
         script: Script,
         *,
         faults: FaultChooser | None = None,
+        generating: bool = False,
         messages: bool = False,
         hoist: bool = False,
         host: str = "127.0.0.1",
@@ -56,6 +57,8 @@ class ScriptedServer:
         """engine_url  the real llama.cpp, `http://HOST:PORT`
         script      chooses each answer
         faults      chooses what goes wrong; None = nothing
+        generating  have the engine generate each answer (5 ms a token) instead of processing it like a prompt (0.1 ms):
+                    what a model that cannot go back needs, or its slots would hold checkpoints that no answer leaves
         messages    whether `POST /v1/messages` is answered by the script too; else it is the engine's own
         hoist       whether inline system messages are moved to the head, as some servers do
         port        0 = a free one, see `url`
@@ -63,6 +66,7 @@ class ScriptedServer:
         self.engine_url = engine_url.rstrip("/")
         self.script = script
         self.faults = faults
+        self.generating = generating
         self.messages = messages
         self.hoist = hoist
         self.exchanges: list[Exchange] = []

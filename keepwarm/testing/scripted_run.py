@@ -65,6 +65,7 @@ class Surroundings(Protocol):
     calls: SlotCalls
     locks: SlotLocks
     script: Script
+    generating: bool
 
     def next_call_id(self) -> str:
         """A tool-call id never used before."""
@@ -158,7 +159,7 @@ class ScriptedRun:
         pinned = fields.get("id_slot")
         slot = pinned if isinstance(pinned, int) and 0 <= pinned < calls.slots else None
         async with self._server.locks.hold(slot):
-            self._prefilled = await calls.prefill(self._prompt, fields, self._tell_progress, slot=slot)
+            self._prefilled = await calls.prefill(fields, self._tell_progress, slot=slot)
             if isinstance(fault, Stall) and not fault.after:
                 await self._stall(fault)
             self._answer = answer = self._server.script(fields)
@@ -219,10 +220,15 @@ class ScriptedRun:
         calls = self._server.calls
         generated = await calls.generated_text(self._fields, self._prompt, answer)
         if generated:
-            whole: str | list[int] = self._prompt + generated
-            if answer.in_pieces:
-                whole = await calls.tokens_in_pieces(self._prompt, generated)
-            self._fed = await calls.prefill(whole, {}, _ignore, slot=prefilled.slot)
+            slot, in_pieces = prefilled.slot, answer.in_pieces
+            if self._server.generating:
+                tokens = await calls.tokens(generated, in_pieces=in_pieces)
+                self._fed = await calls.generate(self._prompt, tokens, slot=slot)
+            elif in_pieces:
+                tokens = await calls.tokens(self._prompt, add_special=True)
+                self._fed = await calls.feed([*tokens, *await calls.tokens(generated, in_pieces=True)], slot=slot)
+            else:
+                self._fed = await calls.feed(self._prompt + generated, slot=slot)
             # One more than the slot holds: the token that ends the turn is generated, but not kept.
             self._generated = self._fed.tokens - prefilled.tokens + 1
         return Counts(prefilled.cached, prefilled.processed, self._generated, prefilled.milliseconds)
@@ -257,7 +263,3 @@ class ScriptedRun:
         assert self._request.transport is not None
         self._request.transport.close()
         return self._response or web.Response()
-
-
-async def _ignore(progress: dict[str, Any]) -> None:
-    """Nobody is told how the answer enters the slot."""

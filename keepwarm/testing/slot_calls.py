@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import aiohttp
 import msgspec
@@ -15,6 +15,10 @@ from keepwarm.testing.answers import Answer
 _SENTINEL: Final = "keepwarm-sentinel-5f1c"
 _HOLE: Final = "keepwarm_hole_"
 _FIELDS: Final = ["id_slot", "timings", "tokens_evaluated", "prompt_progress", "stop", "error"]
+_LENGTHS: Final = ("max_tokens", "max_completion_tokens", "n_predict", "n", "stream_options")
+
+
+OnProgress: TypeAlias = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Refused(Exception):
@@ -38,11 +42,13 @@ class Prefilled(msgspec.Struct, frozen=True):
     """Tokens processed."""
     milliseconds: float
     """Time of processing them."""
+    generated: int = 0
+    """Tokens generated behind the prompt that are in the slot too."""
 
     @property
     def tokens(self) -> int:
-        """All tokens of the prompt."""
-        return self.cached + self.processed
+        """All tokens that the slot holds."""
+        return self.cached + self.processed + self.generated
 
 
 class SlotLocks:
@@ -88,26 +94,48 @@ class SlotCalls:
         rendered = msgspec.json.decode(await self._post("/apply-template", body), type=dict[str, Any])
         return str(rendered["prompt"])
 
-    async def prefill(
-        self,
-        prompt: str | list[int],
-        request: dict[str, Any],
-        on_progress: Callable[[dict[str, Any]], Awaitable[None]],
-        *,
-        slot: int | None,
-    ) -> Prefilled:
-        """Process `prompt` (a text, or its tokens) and generate nothing.
+    async def prefill(self, request: dict[str, Any], on_progress: OnProgress, *, slot: int | None) -> Prefilled:
+        """Process the prompt of a chat-completions body and generate nothing.
 
-        `on_progress` is awaited with each prompt_progress as it comes.
+        It goes to the chat endpoint and not as text, because only there llama.cpp knows where messages begin: that is
+        where it leaves context checkpoints for a model that cannot go back. `on_progress` is awaited with each
+        prompt_progress as it comes.
         """
-        # n_predict 0 still samples one token, which never enters the slot: cached + processed is the prompt exactly.
-        call: dict[str, Any] = {"prompt": prompt, "n_predict": 0, "stream": True, "return_progress": True}
-        call["response_fields"] = _FIELDS
+        call = {name: value for name, value in request.items() if name not in _LENGTHS}
+        call |= {"max_tokens": 0, "stream": True, "return_progress": True}
         if slot is not None:
             call["id_slot"] = slot
-        if "cache_prompt" in request:
-            call["cache_prompt"] = request["cache_prompt"]
-        async with self._session.post(f"{self._url}/completion", json=call) as answer:
+        timings, _ = await self._run("/v1/chat/completions", call, on_progress)
+        return _prefilled(timings, slot if slot is not None else await self._latest_slot())
+
+    async def feed(self, prompt: str | list[int], *, slot: int | None) -> Prefilled:
+        """Process `prompt` (a text, or its tokens) as it stands and generate nothing."""
+        # n_predict 0 still samples one token, which never enters the slot: cached + processed is the prompt exactly.
+        call: dict[str, Any] = {"prompt": prompt, "n_predict": 0, "stream": True, "response_fields": _FIELDS}
+        if slot is not None:
+            call["id_slot"] = slot
+        timings, used = await self._run("/completion", call, _ignore)
+        return _prefilled(timings, used)
+
+    async def generate(self, prompt: str, tokens: list[int], *, slot: int) -> Prefilled:
+        """Have the engine generate `tokens` behind `prompt`, one by one: a grammar leaves it no other choice.
+
+        Unlike `feed` this leaves no context checkpoint behind the answer, as no real answer does. About 5 ms a token.
+        """
+        call = {
+            "prompt": prompt,
+            "id_slot": slot,
+            "n_predict": len(tokens) + 1,  # the last one ends the turn
+            "grammar": "root ::= " + " ".join(f"<[{token}]>" for token in tokens),
+            "stream": True,
+            "response_fields": _FIELDS,
+        }
+        timings, used = await self._run("/completion", call, _ignore)
+        return _prefilled(timings, used, generated=timings["predicted_n"] - 1)
+
+    async def _run(self, path: str, call: dict[str, Any], on_progress: OnProgress) -> tuple[dict[str, Any], int]:
+        """The timings of a streamed completion and its slot, -1 where it does not say."""
+        async with self._session.post(self._url + path, json=call) as answer:
             if answer.status != 200:
                 raise Refused(answer.status, await answer.read(), answer.content_type)
             async for event in _events(answer.content):
@@ -117,23 +145,28 @@ class SlotCalls:
                     status = int(event["error"].get("code", 500))
                     raise Refused(status, msgspec.json.encode(event), "application/json")
                 elif event.get("timings"):
-                    timings = event["timings"]
-                    return Prefilled(event["id_slot"], timings["cache_n"], timings["prompt_n"], timings["prompt_ms"])
+                    return event["timings"], event.get("id_slot", -1)
         raise Refused(
             502, b'{"error":{"code":502,"message":"the engine said nothing","type":"server_error"}}', "application/json"
         )
 
-    async def tokens_in_pieces(self, prompt: str, generated: str) -> list[int]:
-        """The tokens of a prompt, and behind them those of a text that was generated in pieces of a few letters."""
-        tokens = await self._tokens(prompt, add_special=True)
-        for start in range(0, len(generated), 3):
-            tokens += await self._tokens(generated[start : start + 3], add_special=False)
-        return tokens
+    async def _latest_slot(self) -> int:
+        """The slot of the newest task: the chat endpoint does not say which one it took."""
+        slots = msgspec.json.decode(await self._get("/slots"), type=list[dict[str, Any]])
+        return int(max(slots, key=lambda slot: slot.get("id_task", -1))["id"])
 
-    async def _tokens(self, text: str, *, add_special: bool) -> list[int]:
-        asked = msgspec.json.encode({"content": text, "add_special": add_special, "parse_special": True})
-        told = msgspec.json.decode(await self._post("/tokenize", asked), type=dict[str, Any])
-        return [int(token) for token in told["tokens"]]
+    async def tokens(self, text: str, *, add_special: bool = False, in_pieces: bool = False) -> list[int]:
+        """The tokens of a text, of a whole prompt with `add_special`.
+
+        in_pieces  those of a text that was generated a few letters at a time, as the tokenizer would not choose them
+        """
+        found: list[int] = []
+        step = 3 if in_pieces else max(1, len(text))
+        for start in range(0, len(text), step):
+            asked = {"content": text[start : start + step], "add_special": add_special, "parse_special": True}
+            told = msgspec.json.decode(await self._post("/tokenize", msgspec.json.encode(asked)), type=dict[str, Any])
+            found += [int(token) for token in told["tokens"]]
+        return found
 
     async def generated_text(self, request: dict[str, Any], prompt: str, answer: Answer) -> str | None:
         """What the model would have generated for `answer` behind `prompt`, without the token that ends the turn.
@@ -193,6 +226,14 @@ async def engine_prompt_tokens(engine_url: str) -> int:
     """The count of prompt tokens the engine at `engine_url` has processed since its start, by its own /metrics."""
     async with aiohttp.ClientSession() as session:
         return await SlotCalls(session, engine_url).prompt_tokens_total()
+
+
+def _prefilled(timings: dict[str, Any], slot: int, generated: int = 0) -> Prefilled:
+    return Prefilled(slot, timings["cache_n"], timings["prompt_n"], timings["prompt_ms"], generated)
+
+
+async def _ignore(progress: dict[str, Any]) -> None:
+    """Nobody is told how an answer enters its slot."""
 
 
 async def _events(content: aiohttp.StreamReader) -> AsyncIterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterator, Mapping
 
 import msgspec
 
-from keepwarm.codec.splice import Patch, Span, elements, members, splice, without
+from keepwarm.codec.splice import Patch, Span, elements, members, splice, with_member, without
 from keepwarm.core.events import Failed
 from keepwarm.core.prompt import Block, Message, SystemBlock, Text, Thinking, Tool, ToolResult, ToolUse, Turn
 from keepwarm.upstream import failures
@@ -32,6 +32,11 @@ class Anthropic(msgspec.Struct, frozen=True):
     name = "anthropic"
     protocol = "anthropic"
     same_protocol = True
+    quiet_tools = False
+
+    def marks(self, body: bytes) -> bool:
+        """True: `cache_control` moves, and reasoning is signed."""
+        return True
 
     def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
         """The member `system` anew when a rule changed it."""
@@ -90,7 +95,7 @@ def _system(blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) 
         return _encode("".join(block.text for block in blocks))
     before = {block.index: block.text for block in original}
     return b"[" + b",".join(
-        block.raw if block.text == before.get(block.index) else _with(block.raw, "text", _encode(block.text))
+        block.raw if block.text == before.get(block.index) else with_member(block.raw, "text", _encode(block.text))
         for block in blocks
     ) + b"]"  # fmt: skip
 
@@ -106,7 +111,7 @@ def _message(message: Message, originals: Container[Message], known: Container[B
         return message.raw
     content = b"[" + b",".join([_block(block, known) for block in message.blocks]) + b"]"
     if message.raw:
-        return _with(message.raw, "content", content)
+        return with_member(message.raw, "content", content)
     return b'{"role":' + _encode(message.role) + b',"content":' + content + b"}"
 
 
@@ -126,25 +131,16 @@ def _block(block: Block, known: Container[Block]) -> bytes:
     match block:
         case Text(text):  # the client's own string, where the content was one
             value = block.raw if untouched else _encode(text)
-            return _with(whole or b'{"type":"text","text":""}', "text", value)
+            return with_member(whole or b'{"type":"text","text":""}', "text", value)
         case ToolUse(id, name, arguments):
             base = whole or b'{"type":"tool_use","id":' + _encode(id) + b',"name":' + _encode(name) + b',"input":{}}'
-            return _with(base, "input", arguments.encode())
+            return with_member(base, "input", arguments.encode())
         case ToolResult(id, parts, is_error):
             content = b"[" + b",".join([_block(part, known) for part in parts]) + b"]"
             flag = b',"is_error":true' if is_error else b""
             base = whole or b'{"type":"tool_result","tool_use_id":' + _encode(id) + flag + b',"content":[]}'
-            return _with(base, "content", content)
+            return with_member(base, "content", content)
         case Thinking(text, signature):
             return _encode({"type": "thinking", "thinking": text, "signature": signature})
         case _:
             return block.raw
-
-
-def _with(raw: bytes, name: str, value: bytes) -> bytes:
-    """The text of a JSON object that has members, with one's value changed or one more at its end."""
-    spans = members(raw)
-    if name in spans:
-        return splice(raw, [Patch(*spans[name], value)])
-    end = raw.rindex(b"}")
-    return raw[:end] + b"," + _encode(name) + b":" + value + raw[end:]

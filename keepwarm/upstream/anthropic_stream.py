@@ -166,7 +166,8 @@ class AnthropicReader:
         match said.type or frame.event:
             case "message_start" if said.message is not None:
                 self._count(said.message.usage)
-                return [Started(said.message.id, said.message.model, self._usage())]
+                usage = replace(self._usage(), output_tokens=None)
+                return [Started(said.message.id, said.message.model, usage)]
             case "content_block_start" if said.content_block is not None:
                 return self._block(said.content_block, said.index)
             case "content_block_delta" if said.delta is not None:

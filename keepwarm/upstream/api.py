@@ -13,6 +13,7 @@ import msgspec
 
 from keepwarm.core.events import Event, Failed
 from keepwarm.core.prompt import Options, SystemBlock, Tool, Turn
+from keepwarm.upstream.memory import Memory
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -23,6 +24,8 @@ class Outgoing(msgspec.Struct, frozen=True):
     body: bytes
     headers: tuple[tuple[str, str], ...] = ()
     method: str = "POST"
+    hides_usage: bool = False
+    """The chunk with the usage was asked for by keepwarm: the client is not to see it."""
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -43,9 +46,15 @@ class Draft(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     """Headers to send besides the dialect's own."""
     lengths: tuple[int, ...] = ()
-    """Bytes of each of the client's messages, where they are known."""
+    """Bytes of each of the client's messages, the leading ones too, where they are known."""
+    members: tuple[tuple[str, object], ...] = ()
+    """Members of the body to send, by name, whatever the client says in them."""
+    late: bytes = b""
+    """What `Dialect.tools` made of those that the model reads of in the conversation, not at the head of the prompt."""
     leading: int = 0
-    """How many messages stand in front of those of `ranges` and `lengths` and are the system prompt."""
+    """How many messages stand in front of those of `ranges` and are the system prompt."""
+    untouched: bool = False
+    """Whether nothing may be added to what the client said: it is observed only."""
 
 
 class Traits(msgspec.Struct, frozen=True):
@@ -66,6 +75,8 @@ class Traits(msgspec.Struct, frozen=True):
     """Whether it takes chat completions."""
     first_party: bool = False
     """Anthropic itself: observed, never rewritten, unless the user turns it on."""
+    memory: Memory = ""
+    """How far back its cache can go; "" where nothing tells."""
 
 
 class Reader(Protocol):
@@ -92,6 +103,16 @@ class Dialect(Protocol):
     @property
     def same_protocol(self) -> bool:
         """True when that is the client's protocol: bytes are edited in place and answers pass as they are."""
+
+    @property
+    def quiet_tools(self) -> bool:
+        """True when the server can offer tools to the model that the chat template does not print: `Draft.late`."""
+
+    def marks(self, body: bytes) -> bool:
+        """Whether a client's newest bytes count where a turn says what it said before: cache marks move in them.
+
+        False where a turn that stands goes as it went, whatever bytes say it now.
+        """
 
     def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
         """The system prompt as upstream text; b"" when it goes as the client wrote it, or there is none."""

@@ -48,6 +48,7 @@ class _Said(msgspec.Struct, frozen=True):
 class _Choice(msgspec.Struct, frozen=True):
     delta: _Said | None = None
     message: _Said | None = None
+    index: int = 0
     finish_reason: str | None = None
     stop_reason: str | int | None = None
 
@@ -98,9 +99,13 @@ _REASONS = {
 
 
 class ChatReader:
-    """Reads one chat completions answer. A stream that ends without a finish reason has Failed."""
+    """Reads one chat completions answer. A stream that ends without a finish reason has Failed.
 
-    def __init__(self, stream: bool) -> None:
+    listening  the answer passes by unchanged: what cannot be read of it is passed over, and breaks nothing
+    """
+
+    def __init__(self, stream: bool, *, listening: bool = False) -> None:
+        self._listening = listening
         self._sse = SseDecoder() if stream else None
         self._whole: list[bytes] = []
         self._started = False
@@ -149,6 +154,8 @@ class ChatReader:
         try:
             chunk = _CHUNK.decode(data)
         except UNREADABLE as error:
+            if self._listening:
+                return
             self._fail(
                 Failed(0, f"the model server sent something that is not its protocol: {error}", "broken"), events
             )
@@ -162,7 +169,7 @@ class ChatReader:
             self._started = True
             events.append(Started(chunk.id, chunk.model))
         self._count(chunk)
-        for choice in chunk.choices[:1]:
+        for choice in [choice for choice in chunk.choices if choice.index == 0][:1]:
             self._say(choice.delta or choice.message or _Said(), events)
             self._reason = choice.finish_reason or self._reason
             if isinstance(choice.stop_reason, str):

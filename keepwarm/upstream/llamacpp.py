@@ -4,6 +4,11 @@ That endpoint and not `/v1/messages`, because only there `id_slot`, `cache_promp
 (server-context.cpp; seen on xllamacpp 2026.10). `parallel_tool_calls` is off by default there and agents expect it.
 `preserve_thinking` and `clear_thinking` are switches of chat templates (Qwen, GLM) that otherwise drop earlier
 reasoning at a new user turn; a template that does not know a switch does not see it.
+
+`chat_template_kwargs` may hold `tools` too, and the template then prints those, while `tools` of the request itself
+still makes the grammar that a call must follow (common/chat.cpp, where the kwargs are laid over the template's own
+values; seen on xllamacpp 2026.10). So a tool can be offered that is not at the head of the prompt. Left out of `tools`
+it could not be called: the grammar makes another tool's name of it.
 """
 
 from __future__ import annotations
@@ -13,6 +18,7 @@ from typing import Any
 import msgspec
 
 from keepwarm.codec.json_text import UNREADABLE
+from keepwarm.core.diff import common_prefix
 from keepwarm.upstream import chat
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.openai import OpenAI
@@ -24,24 +30,41 @@ class LlamaCpp(OpenAI, frozen=True):
     traits: Traits = Traits("llamacpp")
 
     name = "llamacpp"
+    quiet_tools = True
 
     def extras(self, draft: Draft) -> list[bytes]:
         """The slot, the progress, and the switches of the chat template."""
         parts = [
             b'"return_progress":true,"cache_prompt":true',
-            chat.pair("chat_template_kwargs", self._switches(draft.options.thinking)),
+            chat.pair("chat_template_kwargs", self._switches(draft)),
         ]
-        if draft.tools:
+        if draft.tools or draft.late:
             parts.append(chat.pair("parallel_tool_calls", draft.options.parallel_tools is not False))
         if draft.slot is not None:
             parts.append(chat.pair("id_slot", draft.slot))
         return parts
 
-    def _switches(self, thinking: bool | None) -> dict[str, bool]:
-        switches = {"preserve_thinking": True, "clear_thinking": False}
-        if thinking is not None:
-            switches["enable_thinking"] = thinking
+    def _switches(self, draft: Draft) -> dict[str, bool | msgspec.Raw]:
+        switches: dict[str, bool | msgspec.Raw] = {"preserve_thinking": True, "clear_thinking": False}
+        if draft.options.thinking is not None:
+            switches["enable_thinking"] = draft.options.thinking
+        if draft.late:
+            switches["tools"] = msgspec.Raw(printed(draft.tools))
         return switches
+
+
+def printed(tools: bytes) -> bytes:
+    """A list of tools for the template to print as it prints those of `tools`: each of them has a description there,
+    if only an empty one, and nothing that llama.cpp does not know."""
+    rows = msgspec.json.decode(b"[" + tools + b"]", type=list[msgspec.Raw])
+    return b"[" + b",".join(_as_printed(bytes(row)) for row in rows) + b"]"
+
+
+def _as_printed(tool: bytes) -> bytes:
+    try:
+        return msgspec.json.encode(msgspec.json.decode(tool, type=_Offered))
+    except UNREADABLE:  # no function: what becomes of it the server says
+        return tool
 
 
 def refill(slot: int) -> Outgoing:
@@ -57,15 +80,25 @@ def render(request: Outgoing) -> Outgoing:
 def clear(slot: int, rendered: bytes) -> Outgoing | None:
     """The first tokens of a new conversation into a slot, from `render`'s answer: the old content goes to the
     host cache, and the conversation then keeps what is in the slot, so it takes no other's entry apart."""
-    prompt = _prompt(rendered)
+    prompt = prompt_of(rendered)
     if not prompt:
         return None
     return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
 
 
+def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
+    """What a conversation has in common with the one in the slot, and no more, into that slot: from two of `render`'s
+    answers, of the new request and of the old one up to its first turn."""
+    prompt = prompt_of(rendered)
+    prompt = prompt[: common_prefix(prompt, prompt_of(other))]
+    if not prompt:
+        return None
+    return Outgoing("/completion", msgspec.json.encode({"prompt": prompt, "n_predict": 0, "id_slot": slot}))
+
+
 def tokenize(rendered: bytes) -> Outgoing | None:
     """Ask for the tokens of a prompt, from `render`'s answer."""
-    prompt = _prompt(rendered)
+    prompt = prompt_of(rendered)
     if not prompt:
         return None
     return Outgoing("/tokenize", msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True}))
@@ -79,11 +112,23 @@ def tokens(counted: bytes) -> int | None:
         return None
 
 
+class _Function(msgspec.Struct, frozen=True):
+    name: str
+    description: str = ""
+    parameters: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Offered(msgspec.Struct, frozen=True):
+    type: str
+    function: _Function
+
+
 class _Tokens(msgspec.Struct, frozen=True):
     tokens: list[msgspec.Raw]
 
 
-def _prompt(rendered: bytes) -> str:
+def prompt_of(rendered: bytes) -> str:
+    """The prompt text in `render`'s answer; "" when it holds none."""
     try:
         prompt = msgspec.json.decode(rendered, type=dict[str, Any]).get("prompt")
     except UNREADABLE:
@@ -93,10 +138,7 @@ def _prompt(rendered: bytes) -> str:
 
 def traits(props: bytes) -> Traits | None:
     """What `GET /props` says; None when this is no llama-server."""
-    try:
-        said = msgspec.json.decode(props, type=dict[str, Any])
-    except UNREADABLE:
-        return None
+    said = _said(props)
     slots = said.get("total_slots")
     if not isinstance(slots, int):
         return None
@@ -106,3 +148,16 @@ def traits(props: bytes) -> Traits | None:
     vision = bool(modalities.get("vision")) if isinstance(modalities, dict) else True
     model = str(said.get("model_alias") or said.get("model_path") or "").rsplit("/", 1)[-1]
     return Traits("llamacpp", slots, context, vision, model, str(said.get("build_info") or ""))
+
+
+def model_file(props: bytes) -> str:
+    """Where the model's file is on the server's machine, from the answer to `GET /props`; "" when it does not say."""
+    path = _said(props).get("model_path")
+    return path if isinstance(path, str) else ""
+
+
+def _said(props: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(props, type=dict[str, Any])
+    except UNREADABLE:
+        return {}

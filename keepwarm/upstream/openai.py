@@ -28,6 +28,11 @@ class OpenAI(msgspec.Struct, frozen=True):
     name = "chat"
     protocol = "chat"
     same_protocol = False
+    quiet_tools = False
+
+    def marks(self, body: bytes) -> bool:
+        """False: what stands is a translation."""
+        return False
 
     def system(self, blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) -> bytes:
         """The system prompt as a chat message."""
@@ -46,7 +51,9 @@ class OpenAI(msgspec.Struct, frozen=True):
         parts = chat.members(draft.options, self.model)
         parts.append(b'"stream":true,"stream_options":{"include_usage":true}')
         parts += self.extras(draft)
-        return Outgoing(PATH, chat.body(parts, draft.system, draft.tools, draft.chunks), draft.headers)
+        parts += [chat.pair(name, value) for name, value in draft.members]
+        tools = b",".join(filter(None, (draft.tools, draft.late)))
+        return Outgoing(PATH, chat.body(parts, draft.system, tools, draft.chunks), draft.headers)
 
     def extras(self, draft: Draft) -> list[bytes]:
         """Members of the body that only one kind of server knows."""

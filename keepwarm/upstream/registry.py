@@ -12,15 +12,16 @@ from typing import Final, TypeAlias
 from keepwarm.errors import ConfigError
 from keepwarm.upstream.anthropic import Anthropic
 from keepwarm.upstream.api import Dialect, Traits
+from keepwarm.upstream.chat_bytes import ChatBytes, LlamaCppBytes
 from keepwarm.upstream.llamacpp import LlamaCpp
 from keepwarm.upstream.openai import OpenAI
 
 Maker: TypeAlias = Callable[[Traits, str], Dialect]
 
 DIALECTS: Final[dict[str, dict[str, Maker]]] = {
-    "llamacpp": {"anthropic": LlamaCpp},
-    "anthropic": {"anthropic": Anthropic},
-    "chat": {"anthropic": OpenAI},
+    "llamacpp": {"anthropic": LlamaCpp, "chat": LlamaCppBytes},
+    "anthropic": {"anthropic": Anthropic, "chat": ChatBytes},
+    "chat": {"anthropic": OpenAI, "chat": ChatBytes},
 }
 """By the kind of server, then by the protocol of the client."""
 

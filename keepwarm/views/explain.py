@@ -1,6 +1,6 @@
 """`keepwarm explain`: one request in plain words.
 
-What was reused and what was not, what could have been, the first place that differs, whose fault it is, what keepwarm
+What was reused and what was not, what could have been, each place that differs, whose fault it is, what keepwarm
 changed, where the request was sent and why, how long it took, and what to do. Only what the ledger knows is said: a
 server that reports nothing is said to report nothing.
 """
@@ -12,31 +12,19 @@ from collections.abc import Sequence
 
 import msgspec
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from keepwarm.core.prompt import EditNote
 from keepwarm.ledger.query import Query
-from keepwarm.ledger.records import Record, Verdict
-from keepwarm.rules.codes import CODES
+from keepwarm.ledger.records import Record
 from keepwarm.views import log, words
+from keepwarm.views.judged import say_verdict
+from keepwarm.views.sheet import Sheet
 
 TURNS_SHOWN = 8
 """Requests of the same conversation that are listed below."""
-_GRADES = {
-    "exact": "exact: by the server's own token ids",
-    "counted": "counted: by the token counts that the server reports",
-    "estimated": "estimated: from bytes, so tokens are about right and not exact",
-    "unknown": "unknown: the server does not report enough to tell",
-}
-_FAULTS = {
-    "client": "the client, which changed what it had sent before",
-    "gateway": "keepwarm itself",
-    "seat": "the seat: the server kept the conversation elsewhere, or gave its place to another",
-    "server": "the server, which did not keep what it had processed",
-    "provider": "the provider, whose cache did not hold it",
-    "nobody": "nobody's",
-}
+LATER_SHOWN = 2
+"""Of these, at the most, behind the one that is explained."""
 _ADVICE = {
     "gateway": "This is a fault of keepwarm: please report it with the output of  keepwarm explain {id} --json",
     "seat": "More slots than conversations at a time help (llama.cpp: --parallel N).",
@@ -60,18 +48,22 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def explain(
-    record: Record, previous: Record | None = None, lineage: Sequence[Record] = (), *, ascii_only: bool = False
+    record: Record,
+    previous: Record | None = None,
+    lineage: Sequence[Record] = (),
+    *,
+    recorded: bool = False,
+    ascii_only: bool = False,
 ) -> RenderableType:
     """The whole answer for a terminal.
 
     previous  the request before it in its conversation, when there is one
     lineage   requests of its conversation, oldest first: the ones around it are listed at the end
+    recorded  its texts are in the ledger
     """
-    sheet = _Sheet(ascii_only)
+    sheet = Sheet(ascii_only)
     _say_reuse(sheet, record)
-    if record.verdict is not None:
-        _say_verdict(sheet, record.verdict)
-        _say_place(sheet, record, previous)
+    say_verdict(sheet, record, previous, recorded)
     _say_edits(sheet, record)
     _say_seat(sheet, record)
     _say_times(sheet, record)
@@ -103,29 +95,16 @@ def print_explain(
         if record is None:
             raise query.nothing_yet()
         previous = query.get(record.parent) if record.parent else None
+        recorded = query.is_recorded(record.id)
         if as_json:
-            answer = Answer(record, previous, query.texts(record.id) is not None)
+            answer = Answer(record, previous, recorded)
             text = msgspec.json.format(msgspec.json.encode(answer)).decode()
             console.print(text, markup=False, highlight=False, emoji=False, soft_wrap=True)
             return
-        lineage = query.lineage(record.lineage) if record.lineage else ()
-    console.print(explain(record, previous, lineage, ascii_only=console.options.ascii_only), highlight=False)
-
-
-class _Sheet:
-    """Labels on the left, sentences on the right."""
-
-    def __init__(self, ascii_only: bool) -> None:
-        self._ascii = ascii_only
-        self.table = Table.grid(padding=(0, 2))
-        self.table.add_column(style="bold", no_wrap=True)
-        self.table.add_column(overflow="fold")
-
-    def say(self, label: str, sentence: str, style: str = "") -> None:
-        self.table.add_row(self.text(label), self.text(sentence, style))
-
-    def text(self, sentence: str, style: str = "") -> Text:
-        return Text(words.ascii_only(sentence) if self._ascii else sentence, style)
+        lineage = query.around(record, TURNS_SHOWN, LATER_SHOWN) if record.lineage else ()
+    ascii_only = console.options.ascii_only
+    page = explain(record, previous, lineage, recorded=recorded, ascii_only=ascii_only)
+    console.print(page, highlight=False)
 
 
 def _title(record: Record) -> str:
@@ -146,7 +125,7 @@ def _heading(record: Record) -> str:
     return " · ".join(words.clean(part) for part in parts if part)
 
 
-def _say_reuse(sheet: _Sheet, record: Record) -> None:
+def _say_reuse(sheet: Sheet, record: Record) -> None:
     prompt, cached = record.usage.prompt_tokens, record.usage.cached_tokens
     if record.error:
         sheet.say("Error", words.clean(record.error), "red")
@@ -161,53 +140,7 @@ def _say_reuse(sheet: _Sheet, record: Record) -> None:
         sheet.say("Processed", f"{words.times(max(0, prompt - cached), 'token')}.  {log.bar(record, 30)}")
 
 
-def _say_verdict(sheet: _Sheet, verdict: Verdict) -> None:
-    expected, actual = verdict.expected, verdict.actual
-    if expected is None:
-        told = "How much could have been reused is not known."
-    elif verdict.outcome == "first" and not expected:
-        told = "Nothing: it is the first request of its conversation."
-    elif actual is None:
-        told = f"{words.times(expected, 'token')} could have been reused; what was, the server does not say."
-    elif actual >= expected:
-        told = f"{words.times(expected, 'token')} could have been reused, and {words.count(actual)} were."
-    else:
-        missing = words.count(expected - actual)
-        told = f"{words.times(expected, 'token')} could have been reused, {words.count(actual)} were: {missing} fewer."
-    sheet.say("Expected", told)
-    if verdict.lost:
-        sheet.say("Lost", f"{words.times(verdict.lost, 'token')} had been processed before and were processed again.")
-    sheet.say("Verdict", f"{verdict.outcome} ({_GRADES[verdict.grade]}).")
-    if verdict.outcome in ("partial", "miss") or verdict.blame != "nobody":
-        sheet.say("Fault", f"{_FAULTS[verdict.blame]}.")
-    if verdict.causes:
-        sheet.say("Cause", ", ".join(_cause(code) for code in verdict.causes))
-
-
-def _cause(code: str) -> str:
-    return f"{code} {CODES[code].name}" if code in CODES else words.clean(code)
-
-
-def _say_place(sheet: _Sheet, record: Record, previous: Record | None) -> None:
-    verdict = record.verdict
-    if verdict is None:
-        return
-    before = (
-        f"request {words.clean(previous.id)[: log.ID]}, turn {previous.turn}" if previous else "the request before it"
-    )
-    place = verdict.place
-    if place is not None:
-        sheet.say("Differs", f"first in {words.clean(place.what)}, after {words.times(place.offset, 'character')}")
-        sheet.say("", f"at {words.clean(place.path)}, from {before}", "dim")
-        if place.before or place.after:
-            # Excerpts are redacted before they are stored: shapes, not words.
-            sheet.say("  before", words.clean(place.before) or "(nothing)")
-            sheet.say("  now", words.clean(place.after) or "(nothing)")
-    elif previous is not None and verdict.blame in ("nobody", "seat", "server", "provider"):
-        sheet.say("Differs", f"nowhere from {before}: it was only added to.")
-
-
-def _say_edits(sheet: _Sheet, record: Record) -> None:
+def _say_edits(sheet: Sheet, record: Record) -> None:
     if not record.edits and record.sent_bytes:
         sheet.say("Changed", "Nothing: keepwarm sent what the client said.")
     grouped: dict[str, list[EditNote]] = {}
@@ -235,7 +168,7 @@ def _group(code: str, edits: list[EditNote]) -> str:
     return f"{said}; at {', '.join(paths[:3])}{', …' if len(paths) > 3 else ''}" if paths else said
 
 
-def _say_seat(sheet: _Sheet, record: Record) -> None:
+def _say_seat(sheet: Sheet, record: Record) -> None:
     if record.seat is None:
         sent = f"{words.clean(record.upstream) or 'the server'}, no seat chosen" if record.sent_bytes else "nowhere"
         sheet.say("Sent to", f"{sent}.")
@@ -246,7 +179,7 @@ def _say_seat(sheet: _Sheet, record: Record) -> None:
     sheet.say("Sent to", f"{slot}{where}{why}")
 
 
-def _say_times(sheet: _Sheet, record: Record) -> None:
+def _say_times(sheet: Sheet, record: Record) -> None:
     usage = record.usage
     parts = [
         f"{name} {words.span(value)}"
@@ -273,7 +206,7 @@ def _say_times(sheet: _Sheet, record: Record) -> None:
     sheet.say("Bytes", "{} received, {} sent on, {} answered".format(*(words.count(size) for size in sizes)))
 
 
-def _say_advice(sheet: _Sheet, record: Record) -> None:
+def _say_advice(sheet: Sheet, record: Record) -> None:
     """What to do, when there is something to do."""
     advice = []
     if record.usage.cached_tokens is None and record.ending == "done":
@@ -292,5 +225,5 @@ def _around(record: Record, lineage: Sequence[Record]) -> Sequence[Record]:
     places = [place for place, turn in enumerate(lineage) if turn.id == record.id]
     if not places:
         return ()
-    end = min(len(lineage), places[0] + 3)
+    end = min(len(lineage), places[0] + 1 + LATER_SHOWN)
     return lineage[max(0, end - TURNS_SHOWN) : end]

@@ -42,6 +42,12 @@ def span(milliseconds: float | None) -> str:
     return f"{seconds:.0f}s" if seconds < 3600 else f"{seconds / 60:.0f}m"
 
 
+def seconds(milliseconds: float) -> str:
+    """In a sentence: "8.2 s"; "0.03 s" for what is short."""
+    number = milliseconds / 1000
+    return f"{number:,.1f} s" if number >= 0.95 else f"{number:.2f} s"
+
+
 def share(part: int, whole: int) -> str:
     """Of a hundred: "39.8%". All is only all and nothing only nothing: 99.99 shows as 99.9%, 0.01 as "<0.1%"."""
     if whole <= 0:

@@ -9,12 +9,11 @@ Source: docs.anthropic.com, "Create a Message"; what clients really send is in t
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
 
-from keepwarm.codec.json_text import UNREADABLE
+from keepwarm.codec.json_text import UNREADABLE, mended
 from keepwarm.codec.pieces import Pieces
 from keepwarm.core.prompt import Options, SystemBlock
 from keepwarm.wire.anthropic_blocks import message, role, tool
@@ -41,6 +40,15 @@ class Parsed(msgspec.Struct, frozen=True):
     """What was received; where it held half a surrogate pair (see `mended`), what it was read as."""
     leading: int = 0
     """No message of this protocol is the system prompt."""
+    cache_key: str = ""
+    """This protocol has none."""
+    loading: tuple[tuple[str, bytes], ...] = ()
+    """Nor does it say how a model is to be loaded."""
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Bytes of each message."""
+        return self.messages_raw.lengths()
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -60,6 +68,10 @@ class _Thinking(msgspec.Struct, frozen=True):
 class _Format(msgspec.Struct, frozen=True):
     type: str = ""
     schema: msgspec.Raw = msgspec.Raw()
+
+
+class _Diagnostics(msgspec.Struct, frozen=True):
+    previous_message_id: str | None = None
 
 
 class _OutputConfig(msgspec.Struct, frozen=True):
@@ -82,6 +94,7 @@ class _Envelope(msgspec.Struct, frozen=True):
     thinking: _Thinking | None = None
     output_config: _OutputConfig | None = None
     output_format: _Format | None = None
+    diagnostics: _Diagnostics | None = None
 
 
 class _SystemText(msgspec.Struct, frozen=True):
@@ -93,11 +106,6 @@ _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
 _SYSTEM_LIST: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _SYSTEM_TEXT: Final = msgspec.json.Decoder(_SystemText)
 _STRING: Final = msgspec.json.Decoder(str)
-
-# A pair of surrogates, or one without its other half, or any other escape (so that `\\ud800` is two of them).
-_ESCAPE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
-)
 
 
 def parse(body: bytes) -> Parsed:
@@ -124,17 +132,6 @@ def parse(body: bytes) -> Parsed:
     )
 
 
-def mended(body: bytes) -> bytes:
-    """JSON text in which half a surrogate pair is U+FFFD.
-
-    Agents cut tool output between the two halves of an emoji and send one half on every turn from then on. No UTF-8
-    can hold it, and the API itself answers 400 to all of them ("no low surrogate in string").
-    """
-    if b"\\ud" not in body and b"\\uD" not in body:
-        return body
-    return _ESCAPE.sub(lambda found: b"\\ufffd" if found.group(1) else found.group(), body)
-
-
 def _options(said: _Envelope) -> Options:
     choice = said.tool_choice
     schema = said.output_config.format if said.output_config and said.output_config.format else said.output_format
@@ -151,6 +148,7 @@ def _options(said: _Envelope) -> Options:
         if choice is None or choice.disable_parallel_tool_use is None
         else not choice.disable_parallel_tool_use,
         thinking=None if said.thinking is None else _THINKS.get(said.thinking.type),
+        diagnose=None if said.diagnostics is None else said.diagnostics.previous_message_id or "",
         schema=bytes(schema.schema) or None if schema is not None and schema.type == "json_schema" else None,
     )
 

@@ -19,6 +19,7 @@ from keepwarm.codec.frames import sse
 from keepwarm.codec.json_text import is_object
 from keepwarm.core.answer import Answer, AnswerCollector, Part
 from keepwarm.core.events import (
+    Diagnosis,
     Event,
     Failed,
     Finished,
@@ -60,6 +61,7 @@ class MessageWriter:
         self._listens = mint is None
         self._begun = False
         self._ended = False
+        self._diagnosis: Diagnosis | None = None
         self._finished = Finished("")
         self._blocks = 0
         self._open: Literal["", "text", "thinking", "call"] = ""
@@ -97,6 +99,9 @@ class MessageWriter:
             self._ended = isinstance(event, Finished)
             return b""
         match event:
+            case Diagnosis():
+                self._diagnosis = event
+                return b""
             case Started():
                 return self._begin()
             case TextDelta(text):
@@ -117,13 +122,13 @@ class MessageWriter:
 
     def whole(self) -> bytes:
         """The same answer as one JSON body."""
-        return _whole(self._id, self._model, self._collector, self._finished)
+        return _whole(self._id, self._model, self._collector, self._finished, self._diagnosis)
 
     def _begin(self) -> bytes:
         if self._begun:
             return b""
         self._begun = True
-        message = _message(self._id, self._model, [], None, None, self.usage)
+        message = _message(self._id, self._model, [], None, None, self.usage) | _diagnostics(self._diagnosis)
         return sse("message_start", _encode({"type": "message_start", "message": message}))
 
     def _text(self, event: TextDelta, text: str) -> bytes:
@@ -223,6 +228,7 @@ class WholeWriter:
         self._id = message_id
         self._model = model
         self._collector = AnswerCollector(mint)
+        self._diagnosis: Diagnosis | None = None
         self._finished = Finished("")
 
     @property
@@ -249,11 +255,13 @@ class WholeWriter:
         self._collector.feed(event)
         if isinstance(event, Finished):
             self._finished = event
+        elif isinstance(event, Diagnosis):
+            self._diagnosis = event
         return b""
 
     def whole(self) -> bytes:
         """The body, when the events have ended in Finished."""
-        return _whole(self._id, self._model, self._collector, self._finished)
+        return _whole(self._id, self._model, self._collector, self._finished, self._diagnosis)
 
 
 def whole_message(message_id: str, model: str, mint: Callable[[int], str], events: Iterable[Event]) -> bytes:
@@ -309,11 +317,24 @@ def _message(
     }
 
 
-def _whole(message_id: str, model: str, collector: AnswerCollector, finished: Finished) -> bytes:
+def _whole(
+    message_id: str, model: str, collector: AnswerCollector, finished: Finished, diagnosis: Diagnosis | None
+) -> bytes:
     parts = collector.parts
     reason = stop_reason(finished.reason, any(part.call for part in parts))
     content = [_block(part) for part in parts]
-    return _encode(_message(message_id, model, content, reason, finished.stop_sequence, collector.usage))
+    message = _message(message_id, model, content, reason, finished.stop_sequence, collector.usage)
+    return _encode(message | _diagnostics(diagnosis))
+
+
+def _diagnostics(diagnosis: Diagnosis | None) -> dict[str, object]:
+    """The member for a client that has asked for it; null where its request parts from no older one."""
+    if diagnosis is None:
+        return {}
+    if not diagnosis.reason:
+        return {"diagnostics": None}
+    missed = {} if diagnosis.missed is None else {"cache_missed_input_tokens": diagnosis.missed}
+    return {"diagnostics": {"cache_miss_reason": {"type": diagnosis.reason} | missed}}
 
 
 def _block(part: Part) -> dict[str, object]:

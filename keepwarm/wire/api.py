@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
@@ -52,6 +52,18 @@ class Parsed(Protocol):
         """How many messages stand in front of these and are the system prompt; 0 where it is a member of its own."""
 
     @property
+    def lengths(self) -> tuple[int, ...]:
+        """Bytes of each message, the leading ones too."""
+
+    @property
+    def cache_key(self) -> str:
+        """The client's own name for the conversation, for servers that route by it; "" when it says none."""
+
+    @property
+    def loading(self) -> tuple[tuple[str, bytes], ...]:
+        """Members that say how the model is to be loaded, as JSON texts by name (Ollama's `options`, `keep_alive`)."""
+
+    @property
     def body(self) -> bytes:
         """The whole body."""
 
@@ -91,6 +103,10 @@ class Front(Protocol):
     def path(self) -> str:
         """Where it is served: "/v1/messages"."""
 
+    @property
+    def id_header(self) -> str:
+        """The header in which a request's id comes back."""
+
     def parse(self, body: bytes) -> Parsed:
         """Read a request. Raises BadJson in the protocol's own words."""
 
@@ -106,9 +122,15 @@ class Front(Protocol):
     def identity(self, headers: Mapping[str, str], parsed: Parsed) -> ClientFacts:
         """Who is asking; header names in lower case."""
 
-    def writer(self, message_id: str, model: str, stream: bool, mint: Callable[[int], str] | None) -> Writer:
-        """For one answer; `mint` makes the id of the tool call with this number where the server's is not unique; None
-        where the client gets the server's bytes."""
+    def place(self, path: str, message: Message) -> str:
+        """The JSON pointer to what rules name `path` in a message: "/messages/3/content/1" or "../content/1/input"."""
+
+    def writer(self, call: str, options: Options, created: int, *, listening: bool = False) -> Writer:
+        """For one answer to the request with the id `call`, which came at `created` (Unix seconds).
+
+        The ids of the message, and of tool calls where the server's do not stay unique, are made of `call`.
+        `listening`: the client gets the server's bytes, and the writer only keeps the answer.
+        """
 
     def error(self, status: int, kind: str, message: str, request_id: str) -> tuple[int, bytes]:
         """(status, body) of an error."""

@@ -1,8 +1,9 @@
 """Who is speaking, as far as a request says so: session, agent, client.
 
 A name is only as good as where it stands. The order, best first: the header of Claude Code (with its agent id),
-`thread-id`, `x-session-affinity` and `x-session-id`, `session_id`, `metadata.user_id`. Codex shares its cache key with
-its sub-agents but not its thread-id; Qwen Code, Cline and Gemini CLI say nothing and are known by their prefix.
+`thread-id`, `x-session-affinity` and `x-session-id`, `session_id`, then what the body says: `prompt_cache_key`,
+`metadata.user_id`, `user`. Codex shares its cache key with its sub-agents but not its thread-id; Qwen Code, Cline, pi
+and Gemini CLI say nothing and are known by their prefix: nothing here makes a name up.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ class _UserId(msgspec.Struct, frozen=True):
 
 
 _SESSIONS: Final = ("x-claude-code-session-id", "thread-id", "x-session-affinity", "x-session-id", "session_id")
+_CACHE_KEY: Final = "prompt_cache_key"
 _METADATA: Final = "metadata.user_id"
+_USER: Final = "user"
 _PARENTS: Final = ("x-parent-session-id", "x-codex-parent-thread-id")
 _USER_ID: Final = msgspec.json.Decoder(_UserId)
 _IN_USER_ID = re.compile(r"user_[0-9a-fA-F]+_account_.*?_session_([0-9A-Za-z-]+)")
@@ -29,12 +32,17 @@ _IN_USER_ID = re.compile(r"user_[0-9a-fA-F]+_account_.*?_session_([0-9A-Za-z-]+)
 _AGENT = re.compile(r"\s*(\S+?)[/ ]v?(\d[\w.+-]*)")
 
 
-def identity(headers: Mapping[str, str], user_id: str) -> ClientFacts:
-    """What `headers` (names in any case) and the body's `metadata.user_id` ("" for none) say about the sender."""
+def identity(headers: Mapping[str, str], user_id: str = "", *, cache_key: str = "", user: str = "") -> ClientFacts:
+    """What `headers` (names in any case) and the body say about the sender.
+
+    user_id    `metadata.user_id` of the Messages API; "" for none
+    cache_key  `prompt_cache_key` of chat completions
+    user       and their `user`: one person's, so of several conversations
+    """
     said: dict[str, str] = {}
     for name, value in headers.items():
         said.setdefault(name.lower(), value.strip())
-    session, trust = _session(said, user_id)
+    session, trust = _session(said, {_CACHE_KEY: cache_key, _METADATA: session_of(user_id), _USER: user})
     return ClientFacts(
         session=session,
         agent=said.get("x-claude-code-agent-id", ""),
@@ -66,9 +74,6 @@ def session_of(user_id: str) -> str:
     return found.group(1) if found is not None else ""
 
 
-def _session(said: Mapping[str, str], user_id: str) -> tuple[str, str]:
-    for name in _SESSIONS:
-        if value := said.get(name):
-            return value, name
-    session = session_of(user_id)
-    return session, _METADATA if session else ""
+def _session(said: Mapping[str, str], body: Mapping[str, str]) -> tuple[str, str]:
+    names = {name: said.get(name, "") for name in _SESSIONS} | dict(body)
+    return next(((value, name) for name, value in names.items() if value), ("", ""))

@@ -10,7 +10,7 @@ import pytest
 from tests.clients.summary import PROPERTY, Row
 
 # Before anything imports it: pytest explains only the assertions of test files unless it is told of others.
-pytest.register_assert_rewrite("tests.clients.judge")
+pytest.register_assert_rewrite("tests.clients.judge", "tests.clients.chat_judge", "tests.clients.habit_judge")
 
 HandIn = Callable[[Row], None]
 

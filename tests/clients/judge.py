@@ -24,11 +24,6 @@ Json = dict[str, Any]
 LIMIT: Final = 1.02
 """How much more than the ideal may be prefilled, and how much longer than the plain translation a prompt may be."""
 HEADER: Final = "x-anthropic-billing-header"
-KINDS: Final = {
-    "main": "two turns, then -c",
-    "pair": "two sessions at once",
-    "scouts": "two sub-agents, side calls",
-}
 # A prompt below this is hardly more than a header and a question: a share of it says nothing.
 _LONG: Final = 5_000
 
@@ -70,10 +65,10 @@ def row(played: Played, books: Account, straight: int | None = None) -> Row:
     """The cell's line in the table."""
     cell = played.cell
     return Row(
-        client=cell.client.name,
+        client=cell.who,
         template=cell.template,
         slots=cell.slots,
-        session=KINDS[cell.kind],
+        session=cell.what,
         requests=books.requests,
         prompt_tokens=books.prompt_tokens,
         ideal=books.ideal,

@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -38,6 +38,37 @@ THREADS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 CHATTY = {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": ""}
 
 
+KINDS: Final = {
+    "main": "two turns, then -c",
+    "pair": "two sessions at once",
+    "scouts": "two sub-agents, side calls",
+}
+
+
+class Setting(Protocol):
+    """What the judge and the table need to know of a cell, whoever the client is."""
+
+    @property
+    def template(self) -> str:
+        """The chat template."""
+
+    @property
+    def slots(self) -> int:
+        """Slots of the engine."""
+
+    @property
+    def keep(self) -> bool:
+        """False: the gateway only translates; that is the straight way to the chat endpoint."""
+
+    @property
+    def who(self) -> str:
+        """The client, as the table shows it."""
+
+    @property
+    def what(self) -> str:
+        """The session, as the table shows it."""
+
+
 class Client(msgspec.Struct, frozen=True):
     """A way in which Claude Code treats its header."""
 
@@ -60,13 +91,23 @@ class Cell(msgspec.Struct, frozen=True):
     """main: two turns of one agent, then `-c` in a second process. pair: two sessions at once. scouts: a session
     with two sub-agents at once and all the side calls that the client likes to make."""
     keep: bool = True
-    """False: the gateway only translates; that is the straight way to the chat endpoint."""
+    """See Setting."""
+
+    @property
+    def who(self) -> str:
+        """See Setting."""
+        return f"Claude Code {self.client.name}"
+
+    @property
+    def what(self) -> str:
+        """See Setting."""
+        return KINDS[self.kind]
 
 
 class Played(msgspec.Struct, frozen=True):
     """What came of it."""
 
-    cell: Cell
+    cell: Setting
     faults: tuple[str, ...]
     """What shows that a session was not walked through."""
     bodies: tuple[dict[str, Any], ...]
@@ -83,6 +124,10 @@ class Played(msgspec.Struct, frozen=True):
     """Prompt tokens processed by the engine's own count, answers left in slots included."""
     fed: int
     """Of these, tokens that stand for generation."""
+    claims: tuple[tuple[int, int], ...] = ()
+    """(prompt tokens, cached ones) as the client was told, where it speaks chat completions."""
+    headers: tuple[dict[str, str], ...] = ()
+    """Of `bodies`, names in lower case."""
 
 
 class Stage:
@@ -138,7 +183,7 @@ def sessions_of(cell: Cell, folder: Path) -> tuple[ClaudeSession, ...]:
 
 
 @asynccontextmanager
-async def running_engine(cell: Cell) -> AsyncIterator[Engine]:
+async def running_engine(cell: Setting) -> AsyncIterator[Engine]:
     """A llama.cpp of the cell's own."""
     options = EngineOptions(
         model=tiny_model(),

@@ -15,7 +15,7 @@ import pytest
 PROPERTY: Final = "client cost"
 FILE: Final = Path(__file__).parents[2] / "build" / "client-costs.md"
 _HEADINGS: Final = (
-    "Claude Code",
+    "client",
     "template",
     "slots",
     "session",
@@ -27,10 +27,11 @@ _HEADINGS: Final = (
     "straight",
     "of ideal",
 )
-_WORDS: Final = frozenset(("Claude Code", "template", "session"))
+_WORDS: Final = frozenset(("client", "template", "session"))
 _LEGEND: Final = (
     "Tokens. ideal: each token of a conversation prefilled once; keepwarm: prefilled by the engine's own count; "
-    "straight: the same session, translated only, to the chat endpoint of the same llama.cpp."
+    "straight: the same session to the chat endpoint of the same llama.cpp, translated only where the client does not "
+    "speak chat completions itself."
 )
 
 

@@ -6,7 +6,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.clients.recorder import Recorder
+from tests.clients.recorder import Recorder, claimed
 
 
 async def test_it_passes_everything_on_and_keeps_the_requests() -> None:
@@ -29,3 +29,10 @@ async def test_it_passes_everything_on_and_keeps_the_requests() -> None:
             assert await got.read() == b"GET /v1/models None "
     assert recorder.bodies == [{"a": [1]}]
     assert recorder.statuses == [418]
+
+
+def test_what_chat_completions_claim_is_read_from_a_stream_and_from_a_body() -> None:
+    usage = b'"usage":{"prompt_tokens":9,"prompt_tokens_details":{"cached_tokens":4}}'
+    stream = b'data: {"choices":[],"usage":null}\n\ndata: {"choices":[],%b}\n\ndata: [DONE]\n\n' % usage
+    assert claimed(stream) == claimed(b"{%b}" % usage) == [(9, 4)]
+    assert claimed(b'data: {"choices":[]}\n\n') == []

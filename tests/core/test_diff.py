@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepwarm.core.diff import Difference, common_prefix, line_around, redacted
+from keepwarm.core.diff import Difference, common_prefix, excerpt, line_around
 
 texts = st.text(alphabet="ab\n1é ", max_size=40)
 
@@ -39,15 +39,23 @@ def test_the_line_around_a_place_is_the_line_that_an_editor_shows(text: str, at:
 
 @given(texts, st.integers(0, 60))
 def test_an_excerpt_shows_the_shape_and_no_word(text: str, at: int) -> None:
-    shape = redacted(text, at)
+    shape = excerpt(text, at)
     piece = text[max(0, at - 12) : at + 24]
     assert len(shape) == len(piece)
     assert set(shape) <= set("x0 ")
     assert [c == "0" for c in shape] == [c.isdigit() for c in piece]
+    assert excerpt(text, at, plain=True) == piece
+
+
+@given(st.text(max_size=60), st.integers(0, 60))
+def test_an_excerpt_of_any_text_shows_no_letter_no_figure_and_no_sign_of_another_script(text: str, at: int) -> None:
+    shown = set(excerpt(text, at)) - set("x0")
+    assert all(c.isascii() and not c.isalnum() for c in shown)
 
 
 def test_an_excerpt_keeps_the_signs_between_words() -> None:
-    assert redacted("cch=0a1b2; Straße 7", 0) == "xxx=0x0x0; xxxxxx 0"
+    assert excerpt("cch=0a1b2; Straße 7", 0) == "xxx=0x0x0; xxxxxx 0"
+    assert excerpt("हिन्दी ½ 😀", 0) == "xxxxxx 0 x"
 
 
 def test_no_difference_is_all_empty() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from keepwarm.core import digest
 from keepwarm.core.prompt import Block, Message, Text, Thinking, ToolResult, ToolUse, Turn
-from keepwarm.core.sketch import changes, loose_of, loose_turn, sketch
+from keepwarm.core.sketch import changes, loose_of, loose_turn, marks_of, sketch
 from tests.rules.turns import turns
 
 REMINDER = "<system-reminder>be brief</system-reminder>"
@@ -27,7 +27,7 @@ def call(arguments: str, name: str = "Bash") -> ToolUse:
 
 
 def loosely(turn: Turn) -> bytes:
-    return loose_turn(loose_of(message) for message in turn.messages)
+    return loose_turn(loose_of(message.role, marks_of(message)) for message in turn.messages)
 
 
 SAME_MEANING = [
@@ -52,6 +52,8 @@ EDITS = [
     (user(Text("a"), Text("b")), user(Text("a")), [("content", "/content/1")]),
     (user(A, B), user(A), [("content", "/content/0")]),
     (user(A), user(ToolResult("A", (Text("[cleared]"),))), [("content", "/content/0")]),
+    (user(ToolResult("A", (Text(f"1{REMINDER}"),))), user(ToolResult("A", (Text("2"),))), [("content", "/content/0")]),
+    (user(A), user(ToolResult("A", (Text(f"2{REMINDER}"),))), [("content", "/content/0")]),
     (assistant(call("{}")), assistant(call("{}", "Edit")), [("content", "/content/0/input")]),
 ]
 

@@ -46,6 +46,12 @@ def test_every_option_reaches_the_server() -> None:
             chat_template="words",
             template_kwargs={"preserve_thinking": True, "date_string": "1 May"},
             alias="tiny",
+            checkpoints=4,
+            swa_full=True,
+            cache_reuse=64,
+            cache_prompt=False,
+            context_shift=True,
+            verbosity=4,
         ),
     )
     assert (params.model.path, params.n_ctx, params.n_parallel) == ("m.gguf", 4096, 3)
@@ -53,6 +59,8 @@ def test_every_option_reaches_the_server() -> None:
     assert (params.cache_ram_mib, params.slot_save_path, params.chat_template) == (64, "kept/", "words")
     assert params.default_template_kwargs == {"preserve_thinking": "true", "date_string": '"1 May"'}
     assert params.model_alias == {"tiny"}
+    assert (params.n_ctx_checkpoints, params.swa_full, params.n_cache_reuse) == (4, True, 64)
+    assert (params.cache_prompt, params.ctx_shift, params.verbosity) == (False, True, 4)
     assert params.endpoint_slots
     assert params.endpoint_metrics
 
@@ -60,7 +68,19 @@ def test_every_option_reaches_the_server() -> None:
 def test_what_is_not_said_stays_llama_cpps_own() -> None:
     untouched = xllamacpp.CommonParams()
     params = server_parameters(xllamacpp, EngineOptions(model=Path("m.gguf")))
-    for name in ("slot_save_path", "chat_template", "default_template_kwargs", "model_alias", "cache_ram_mib"):
+    for name in (
+        "slot_save_path",
+        "chat_template",
+        "default_template_kwargs",
+        "model_alias",
+        "cache_ram_mib",
+        "n_ctx_checkpoints",
+        "swa_full",
+        "n_cache_reuse",
+        "cache_prompt",
+        "ctx_shift",
+        "verbosity",
+    ):
         assert getattr(params, name) == getattr(untouched, name), name
     assert params.cpuparams.n_threads == untouched.cpuparams.n_threads
 

@@ -44,7 +44,8 @@ from keepwarm.exchange.commands import (
 from keepwarm.exchange.keeper import Call, Keeper, Manner
 from keepwarm.exchange.life import Life
 from keepwarm.ledger.records import Record
-from keepwarm.rules.engine import RuleBook, rule_book
+from keepwarm.rules.engine import rule_book
+from keepwarm.rules.shelf import Books
 from keepwarm.session.archive import Conversation
 from keepwarm.session.journal import Journal
 from keepwarm.testing.answers import Answer
@@ -73,11 +74,12 @@ def keeper(
     *,
     slots: int = 0,
     manner: Manner | None = None,
-    rules: RuleBook | None = None,
+    rules: Books | None = None,
     journal: Journal | None = None,
+    chat: bool = True,
 ) -> Keeper:
     """The shared state towards one server that nobody has asked yet."""
-    traits = Traits(kind, slots)
+    traits = Traits(kind, slots, chat=chat)
     return Keeper(kind, dialects(traits), rules or rule_book(), journal or Journal(), manner or Manner(), slots)
 
 
@@ -165,14 +167,21 @@ def asks(path: str) -> Callable[[Any], bool]:
 class Playbook:
     """One life being played."""
 
-    def __init__(self, body: bytes, on: Keeper | None = None, headers: Json | None = None, query: str = "") -> None:
+    def __init__(
+        self,
+        body: bytes,
+        on: Keeper | None = None,
+        headers: Json | None = None,
+        query: str = "",
+        front: str = "anthropic",
+    ) -> None:
         self.keeper = on if on is not None else keeper()
         self.commands: list[Command] = []
         """All that the life has asked for, waiting left out."""
         self.now = 0.0
         number = f"{next(_NUMBERS):024x}"
         call = Call(number, 1_700_000_000.0, headers or {}, body, query)
-        self.life = Life(call, self.keeper, FRONTS["anthropic"])
+        self.life = Life(call, self.keeper, FRONTS[front])
         self._steps: Generator[Command, Event | None, None] = self.life.run()
         self._state = machine.State.IDLE
         self._pending: list[Command] = []
@@ -281,6 +290,8 @@ def _name(expected: Expected) -> str:
     return expected.__name__ if isinstance(expected, type) else repr(expected)
 
 
-def play(body: bytes, on: Keeper, answer: Answer, *ids: str, headers: Json | None = None) -> Playbook:
+def play(
+    body: bytes, on: Keeper, answer: Answer, *ids: str, headers: Json | None = None, front: str = "anthropic"
+) -> Playbook:
     """A whole life in which the server answers at once."""
-    return Playbook(body, on, headers).answer_with(chat(answer, *ids))
+    return Playbook(body, on, headers, front=front).answer_with(chat(answer, *ids))

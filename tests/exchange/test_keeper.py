@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from keepwarm.errors import ClientError
 from keepwarm.exchange.keeper import Manner
 from keepwarm.rules.engine import RuleBook
+from keepwarm.rules.shelf import Shelf, Table
 from keepwarm.session.affinity import SIDE, Guest
-from tests.exchange.playbook import keeper
+from keepwarm.testing.answers import Answer
+from tests.exchange.playbook import keeper, play, request
 
 MAIN, OTHER, TITLE, QUOTA = (
     Guest("main", "s", "main"),
@@ -62,15 +66,42 @@ def test_who_only_observes_rewrites_nothing_and_what_must_be_translated_is_trans
     on = keeper(kind, manner=Manner(observe=True))
     terms = on.terms("anthropic")
     assert terms.manner.observe == on.same_protocol("anthropic") == (kind == "anthropic")
-    assert terms.rules == RuleBook()
+    assert terms.books == RuleBook()
     assert (terms.lifting == RuleBook()) == (kind != "anthropic")
     assert on.kind == terms.dialect.name == kind
 
 
 def test_clients_that_the_server_cannot_serve_are_told_what_to_do() -> None:
-    on = keeper("anthropic")
-    on._terms.pop("chat", None)
+    on = keeper("anthropic", chat=False)
     with pytest.raises(ClientError, match=r"speaks Anthropic's Messages API only: .*POST /v1/messages") as caught:
         on.terms("chat")
     assert (caught.value.error_status_hint, caught.value.kind) == (404, "not_found")
     assert not on.same_protocol("chat")
+
+
+@pytest.mark.parametrize("kind", ["llamacpp", "anthropic", "chat"])
+def test_clients_of_chat_completions_have_their_own_bytes_at_every_server_that_takes_them(kind: str) -> None:
+    on = keeper(kind, manner=Manner(observe=True))
+    assert on.same_protocol("chat")
+    assert on.terms("chat").manner.observe
+    assert on.terms("chat").dialect.name == kind
+
+
+def test_each_client_has_its_own_rules() -> None:
+    """The same bytes from two programs: what one book drops, the other leaves to the model."""
+    countdown = {"role": "system", "content": "<total_tokens>5 tokens left</total_tokens>"}
+    body = request({"role": "user", "content": "hi"}, countdown)
+    shelf = Shelf([Table("[clients.qwen-code]", "qwen-code", off=("VOL002",))])
+    on = keeper(rules=shelf)
+    for agent, words in (("claude-cli/2.1.114", "hi"), ("qwen-code/0.24.0", "total_tokens"), ("pi/0.73", "hi")):
+        played = play(body, on, Answer("Hello."), headers={"user-agent": agent})
+        said = json.dumps(played.sent()["messages"])
+        assert words in said
+        assert ("VOL002" in {edit.code for edit in played.over().edits}) is (words == "hi")
+
+
+def test_a_client_for_whom_slots_are_switched_off_gets_none() -> None:
+    on = keeper(slots=2, rules=Shelf([Table("[clients.pi]", "pi", off=("SEA001",))]))
+    seats = [play(request(), on, Answer("Hello."), headers={"user-agent": agent}).over().seat for agent in ("pi/1", "")]
+    assert [seat.slot for seat in seats if seat is not None] == [None, 0]
+    assert on.table.busy() == 0

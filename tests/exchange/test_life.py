@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepwarm.exchange.commands import (
-    Ask,
     Close,
     Finish,
     Open,
@@ -270,54 +269,6 @@ def test_a_server_that_is_only_observed_speaks_first() -> None:
     book.after(10_000) >> tick() >> opened(200) << Start
 
 
-# Slots
-
-
-def other(words: str) -> bytes:
-    return request({"role": "user", "content": words})
-
-
-def test_a_new_conversation_clears_the_slot_it_takes_over_with_its_own_first_words() -> None:
-    on = keeper(slots=1)
-    play(other("one"), on, Answer("x"))
-    book = Playbook(other("two"), on) << Take(0) >> taken() << asks("/apply-template")
-    book >> answered(200, b'{"prompt":"<|im_start|>user two"}') << asks("/completion")
-    clearing = book.commands[-1]
-    assert isinstance(clearing, Ask)
-    assert b'"prompt":"<|im_start|>user two"' in clearing.request.body
-    assert b'"id_slot":0' in clearing.request.body
-    book >> answered(200) << asks("/v1/chat/completions")
-
-
-def test_one_that_returns_has_its_slot_refilled_from_the_servers_memory() -> None:
-    on = keeper(slots=1)
-    play(other("one"), on, Answer("x"))
-    play(other("two"), on, Answer("x"))
-    book = Playbook(other("one"), on) << Take(0) >> taken() << asks("/completion")
-    book >> answered(200) << asks("/v1/chat/completions")
-    record = book.answer_with(HELLO).over()
-    assert record.seat is not None
-    assert record.seat.slot == 0
-
-
-@pytest.mark.parametrize("status", [0, 404, 500])
-def test_a_server_that_does_not_know_the_small_requests_is_asked_all_the_same(status: int) -> None:
-    on = keeper(slots=1)
-    play(other("one"), on, Answer("x"))
-    book = Playbook(other("two"), on) << Take(0) >> taken() << asks("/apply-template")
-    book >> answered(status) << asks("/v1/chat/completions")
-
-
-def test_the_small_requests_carry_the_key() -> None:
-    on = keeper(slots=1)
-    play(other("one"), on, Answer("x"))
-    book = Playbook(other("two"), on, {"x-api-key": "secret"}) << Take(0) >> taken() << asks("/apply-template")
-    book >> answered(200, b'{"prompt":"two"}') << asks("/completion")
-    for command in book.commands:
-        if isinstance(command, Ask):
-            assert ("authorization", "Bearer secret") in command.request.headers
-
-
 # Whatever happens
 
 
@@ -343,7 +294,7 @@ HAPPENINGS: dict[str, Happening] = {
 def any_keeper(kind: str, slots: int, observe: bool) -> Keeper:
     on = keeper(kind, slots=slots, manner=Manner(observe=observe))
     if slots == 1:
-        play(other("before"), on, Answer("x"))
+        play(request({"role": "user", "content": "before"}), on, Answer("x"))
     return on
 
 
@@ -353,12 +304,13 @@ def any_keeper(kind: str, slots: int, observe: bool) -> Keeper:
     st.integers(0, 2),
     st.booleans(),
     st.sampled_from([request(), request(stream=False), b"{", request({"role": "user", "content": 5})]),
+    st.sampled_from(["anthropic", "chat"]),
 )
 def test_whatever_events_arrive_a_life_ends_in_exactly_one_record_and_keeps_to_the_table(
-    names: list[tuple[str, int]], kind: str, slots: int, observe: bool, body: bytes
+    names: list[tuple[str, int]], kind: str, slots: int, observe: bool, body: bytes, front: str
 ) -> None:
-    on = any_keeper(kind, slots if kind == "llamacpp" else 0, observe and kind == "anthropic")
-    book = Playbook(body, on)
+    on = any_keeper(kind, slots if kind == "llamacpp" else 0, observe and (kind == "anthropic" or front == "chat"))
+    book = Playbook(body, on, front=front)
     for name, later in [*names, ("hung up", 0)]:
         if book.is_over:
             break

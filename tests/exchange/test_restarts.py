@@ -54,7 +54,7 @@ class Forgetful(Talk):
 def stable_of(body: bytes, on: Keeper, shelf: Shelf) -> Stable:
     """What a request would be, were it sent now; a journal that does not know its conversation asks `shelf`."""
     terms = on.terms(FRONT.name)
-    stabiliser = Stabiliser(on.journal, terms.rules, terms.dialect, FRONT)
+    stabiliser = Stabiliser(on.journal, terms.books.book(""), terms.dialect, FRONT)
     opening = stabiliser.begin(FRONT.parse(body), "s", "")
     fetch = opening.unknown()
     for conversation in shelf.fetch(fetch) if fetch is not None else ():

@@ -82,7 +82,7 @@ def test_where_it_is_not_a_prefix_the_difference_says_where(dice: Random, turns:
             # Who goes back to a turn and says something else there edits no history.
             went_back = all(message["role"] != "assistant" for message in now["messages"][same:])
             assert whole or rewound or went_back or stable.differences
-            if stable.differences:
+            if any(one.share < 1.0 for one in stable.differences):  # else it is the answer that came back otherwise
                 assert not whole
                 assert all(one.path.startswith("/messages/") for one in stable.differences)
         sent.append((now, book.life.story.call.id))
@@ -243,5 +243,5 @@ def test_counting_on_its_own_journal_changes_nothing() -> None:
     front = FRONTS["anthropic"]
     parsed = front.parse(request({"role": "user", "content": "another"}))
     terms = on.terms(front.name)
-    Stabiliser(Journal(), terms.rules, terms.dialect, front).run(parsed, "", "")
+    Stabiliser(Journal(), terms.books.book(""), terms.dialect, front).run(parsed, "", "")
     assert ([lineage.id for lineage in on.journal.lineages()], on.journal.size) == before

@@ -5,9 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 
 from keepwarm.core import digest
-from keepwarm.core.prompt import Message, Notice, Text, ToolResult, Turn
+from keepwarm.core.prompt import Message, Notice, Text, Tool, ToolReference, ToolResult, Turn
 from keepwarm.core.reminder import wrap
-from keepwarm.exchange.tail import Tail, find_reminder, tell
+from keepwarm.exchange.tail import Tail, find_reminder, tell, tell_tools
+from keepwarm.rules import ord002
 from tests.rules.turns import asked_turns, said
 
 DATE = Notice("clock", "It is Tuesday.", "VOL003", "/system", "It is Monday.")
@@ -52,3 +53,24 @@ def test_a_reminder_is_found_by_its_digest() -> None:
     assert find_reminder(ToolResult("t", (Text(f"out{one}"),)), strict) == one
     assert find_reminder(Text("a"), digest.of_text("a")) == "a"
     assert find_reminder(Text("words"), strict) == ""
+
+
+# Tools that are loaded
+
+
+def test_a_tool_is_told_where_a_result_loads_it() -> None:
+    loading = ToolResult("t", (Text("found"), ToolReference("Zip"), ToolReference("Other")))
+    turn = Turn((Message("user", (Text("go on"), loading), 4),))
+    tool = Tool("Zip", "Packs.", b'{"type":"object"}', 7, deferred=True)
+    now, edits = tell_tools(turn, {"Zip": tool})
+    told = Text(ord002.told(tool))
+    assert now.messages[0].blocks == (
+        Text("go on"),
+        ToolResult("t", (Text("found"), told, ToolReference("Other"))),
+    )
+    assert [(edit.code, edit.path, edit.after) for edit in edits] == [("ORD002", "/messages/4/content/1", told.text)]
+
+
+@given(asked_turns)
+def test_where_nothing_is_loaded_the_turn_is_as_it_was(turn: Turn) -> None:
+    assert tell_tools(turn, {}) == (turn, [])

@@ -23,7 +23,7 @@ USAGES = st.builds(
     st.none() | MILLISECONDS,
     st.none() | COUNTS,
 )
-PLACES = st.builds(Place, path=WORDS, offset=COUNTS, what=WORDS, before=WORDS, after=WORDS)
+PLACES = st.builds(Place, path=WORDS, offset=COUNTS, what=WORDS, before=WORDS, after=WORDS, code=WORDS)
 VERDICTS = st.builds(
     Verdict,
     outcome=st.sampled_from(["hit", "partial", "miss", "first", "unknown"]),
@@ -35,6 +35,10 @@ VERDICTS = st.builds(
     causes=st.lists(WORDS, max_size=3).map(tuple),
     place=st.none() | PLACES,
     sentence=WORDS,
+    had=st.none() | COUNTS,
+    lost_ms=st.none() | MILLISECONDS,
+    places=st.lists(PLACES, max_size=3).map(tuple),
+    shared=st.none() | COUNTS,
 )
 SEATS = st.builds(Seat, slot=st.none() | COUNTS, reason=WORDS, replica=WORDS)
 EDITS = st.builds(

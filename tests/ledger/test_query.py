@@ -15,7 +15,7 @@ from keepwarm.errors import LedgerError
 from keepwarm.ledger.query import News, Query
 from keepwarm.ledger.records import Record, Verdict
 from keepwarm.ledger.store import Ledger
-from tests.ledger.samples import RECORDS, a_record
+from tests.ledger.samples import RECORDS, a_record, a_recording
 
 
 def fill(path: Path, *records: Record) -> None:
@@ -233,3 +233,27 @@ def test_no_question_reads_the_whole_table(path: Path, ask: Callable[[Query], ob
 
     few = steps(3000)
     assert steps(6000) < few + 30
+
+
+def test_a_lineage_around_one_of_its_requests(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "around.sqlite")
+    for number in range(30):
+        ledger.put(a_record(id=f"r{number:02}", lineage="ours" if number % 2 else "theirs", turn=number))
+    ledger.close()
+    with Query(tmp_path / "around.sqlite") as query:
+        middle, first, last = (query.get(f"r{number:02}") for number in (15, 1, 29))
+        assert middle is not None
+        assert first is not None
+        assert last is not None
+        assert [one.turn for one in query.around(middle, 3, 2)] == [11, 13, 15, 17, 19]
+        assert [one.turn for one in query.around(first, 3, 2)] == [1, 3, 5]
+        assert [one.turn for one in query.around(last, 3, 2)] == [25, 27, 29]
+
+
+def test_whether_texts_are_there(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "texts.sqlite")
+    ledger.put(a_record(id="plain"))
+    ledger.put(a_record(id="kept"), a_recording("kept", "words"))
+    ledger.close()
+    with Query(tmp_path / "texts.sqlite") as query:
+        assert [query.is_recorded(name) for name in ("plain", "kept", "gone")] == [False, True, False]

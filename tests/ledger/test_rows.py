@@ -9,13 +9,19 @@ from hypothesis import given
 from keepwarm.core.events import Usage
 from keepwarm.ledger import migrations
 from keepwarm.ledger.records import Record, Seat, Verdict
-from keepwarm.ledger.rows import COLUMNS, record_of, row_of
-from tests.ledger.samples import RECORDS, a_record
+from keepwarm.ledger.rows import COLUMNS, VERDICT_COLUMNS, record_of, row_of, verdict_row
+from tests.ledger.samples import RECORDS, VERDICTS, a_record
 
 
 @given(RECORDS)
 def test_a_record_comes_back_from_its_row(record: Record) -> None:
     assert record_of(row_of(record)) == record
+
+
+@given(VERDICTS)
+def test_the_columns_of_a_verdict_are_those_of_its_record(verdict: Verdict) -> None:
+    row = dict(zip(COLUMNS, row_of(a_record(verdict=verdict)), strict=True))
+    assert verdict_row(verdict) == tuple(row[name] for name in VERDICT_COLUMNS)
 
 
 def test_each_field_has_a_column() -> None:
@@ -41,3 +47,5 @@ def test_text_that_no_file_can_hold_is_replaced_wherever_it_stands() -> None:
     back = record_of(row_of(record))
     assert (back.error, back.metadata) == ("cut ?", (("cch", "?x"),))
     assert back.verdict == record.verdict
+    (sentence,) = [value for value in verdict_row(Verdict("hit", "nobody", "exact", sentence="\udc00")) if value == "?"]
+    assert sentence

@@ -14,7 +14,7 @@ import pytest
 
 from keepwarm.errors import LedgerError
 from keepwarm.ledger.query import Query
-from keepwarm.ledger.records import Recording
+from keepwarm.ledger.records import Recording, Verdict
 from keepwarm.ledger.store import Ledger
 from tests.ledger.samples import a_record, a_recording
 
@@ -144,6 +144,36 @@ def test_two_records_of_one_id_are_one_record_and_one_drop(path: Path) -> None:
         assert [record.id for record in query.page().records] == ["b", "a"]
         assert query.get("a") == a_record(id="a")
         assert query.totals().dropped == 2
+
+
+def test_a_verdict_that_is_amended_takes_the_place_of_the_first(path: Path) -> None:
+    ledger = Ledger(path)
+    first = Verdict("partial", "client", "estimated", expected=400, actual=420, lost=80, causes=("HIS005",))
+    ledger.put(a_record(id="a", verdict=first))
+    ledger.put(a_record(id="b", verdict=first))
+    better = Verdict("partial", "server", "exact", expected=480, actual=420, lost=60, causes=("SRV001",), shared=480)
+    assert ledger.amend("a", better)
+    assert ledger.amend("gone", better)
+    assert ledger.close()
+    with Query(path) as query:
+        assert query.get("a") == a_record(id="a", verdict=better)
+        assert query.get("b") == a_record(id="b", verdict=first)
+        assert query.totals().lost_by_cause == (("HIS005", 80), ("SRV001", 60))
+    assert ledger.dropped == 0
+    assert not ledger.amend("a", first)
+    assert ledger.last_error == "the ledger is closed"
+
+
+def test_an_amendment_that_the_file_refuses_costs_only_itself(path: Path) -> None:
+    ledger = Ledger(path)
+    ledger.put(a_record(id="a"))
+    ledger.amend("a", Verdict("hit", "nobody", "exact", expected=1 << 70))
+    ledger.put(a_record(id="b"))
+    assert ledger.close()
+    assert "the verdict on request a cannot be amended" in ledger.last_error
+    with Query(path) as query:
+        assert query.get("a") == a_record(id="a")
+        assert query.get("b") == a_record(id="b")
 
 
 def test_a_recording_that_cannot_be_written_costs_only_itself(path: Path) -> None:

@@ -113,7 +113,8 @@ def test_the_client_changed_the_head() -> None:
     verdict = judge(usage(90), PARTED, HEADER, ("VOL001",))
     assert gist(verdict) == ("miss", "client", "estimated", 10_110)
     assert verdict.causes == ("VOL001",)
-    assert verdict.place == Place("/system/0/text", 32, "system[0]", "xxxxxx: xxx=0x0x0;", "xxxxxx: xxx=0x0x0;")
+    shape = "xxxxxx: xxx=0x0x0;"
+    assert verdict.place == Place("/system/0/text", 32, "system[0]", shape, shape, "VOL001")
     assert verdict.sentence == (
         "The client changed system[0], 32 characters in (VOL001): 10,110 tokens behind it were processed again."
     )

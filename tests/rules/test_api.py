@@ -6,6 +6,7 @@ import re
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from keepwarm.core import digest
 from keepwarm.core.prompt import Message, SystemBlock, Tool, Turn
@@ -65,9 +66,11 @@ def test_a_system_block_that_was_mended_loses_no_more_words(block: SystemBlock) 
                 assert rule.system(once.value).edits == ()
 
 
-@given(tools, tools)
-def test_tools_that_were_mended_need_no_second_mending(now: tuple[Tool, ...], before: tuple[Tool, ...]) -> None:
-    seen = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in before))
+@given(tools, tools, st.booleans())
+def test_tools_that_were_mended_need_no_second_mending(
+    now: tuple[Tool, ...], before: tuple[Tool, ...], hold: bool
+) -> None:
+    seen = FirstSeen(tuple((tool.name, digest.of_tool(tool), tool) for tool in before), hold)
     for rule in RULES:
         if rule.tools is not None:
             once = rule.tools(now, seen)

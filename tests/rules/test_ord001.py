@@ -23,16 +23,12 @@ def test_every_tool_goes_up_once_saying_what_it_says_now(now: tuple[Tool, ...], 
 
 
 @given(tools, tools)
-def test_those_that_stand_keep_their_order_and_text(now: tuple[Tool, ...], before: tuple[Tool, ...]) -> None:
+def test_those_that_stand_keep_their_order(now: tuple[Tool, ...], before: tuple[Tool, ...]) -> None:
     after = reorder(now, seen(before)).value
     names = {tool.name for tool in now}
     assert [tool.name for tool in after][: len([t for t in before if t.name in names])] == [
         tool.name for tool in before if tool.name in names
     ]
-    first = {tool.name: tool for tool in before}
-    for tool in after:
-        if tool.name in first and digest.of_tool(tool) == digest.of_tool(first[tool.name]):
-            assert tool.schema == first[tool.name].schema
 
 
 def test_a_first_request_and_a_double_name_are_left_alone() -> None:
@@ -44,4 +40,4 @@ def test_a_first_request_and_a_double_name_are_left_alone() -> None:
 def test_a_tool_keeps_its_own_bytes_and_place() -> None:
     before = (Tool("B", "", b'{"a":1,"b":2}', 0, raw=b"old"), Tool("A", "", b"{}", 1, raw=b"old"))
     now = (Tool("A", "", b"{}", 0, raw=b"a"), Tool("B", "", b'{"b":2,"a":1}', 1, raw=b"b"))
-    assert reorder(now, seen(before)).value == (Tool("B", "", b'{"a":1,"b":2}', 1, raw=b"b"), now[0])
+    assert reorder(now, seen(before)).value == (now[1], now[0])

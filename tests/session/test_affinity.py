@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -165,3 +166,65 @@ def test_what_is_remembered_of_those_without_a_seat_is_bounded() -> None:
     assert table.known[-1] == str(KNOWN + 48)
     assert choose(table, guest("0")).handover == "clear"
     assert choose(table, guest(str(KNOWN))).handover == "refill"
+
+
+# Conversations that hang together with an older one
+
+
+def fork(lineage: str, after: str) -> Guest:
+    return Guest(lineage, f"session of {lineage}", "main", "fork", (after,))
+
+
+def successor(lineage: str, *after: str) -> Guest:
+    return Guest(lineage, f"session of {lineage}", "main", "successor", after)
+
+
+def slots_of(slots: int, row: list[Guest]) -> list[tuple[int | None, str]]:
+    return [(choice.slot, choice.handover) for _, _, choice in play(slots, row)]
+
+
+def test_a_successor_takes_the_slot_of_the_old_one_though_others_are_empty() -> None:
+    assert slots_of(4, [guest("a"), successor("b", "a"), guest("b")]) == [(0, "none"), (0, "keep"), (0, "none")]
+    choice = play(4, [guest("a"), successor("b", "a")])[-1][2]
+    assert choice.before == "a"
+
+
+def test_who_comes_back_after_its_successor_looks_for_its_cache_in_the_servers_memory() -> None:
+    assert slots_of(4, [guest("a"), successor("b", "a"), guest("a")])[-1] == (1, "refill")
+
+
+def test_a_fork_goes_on_in_the_slot_and_so_does_the_one_that_it_left() -> None:
+    row = [guest("a"), fork("b", "a"), guest("a"), guest("b"), fork("c", "b"), guest("a")]
+    assert slots_of(4, row) == [(0, "none")] * 6
+
+
+def test_a_fork_of_one_at_work_gets_a_slot_of_its_own() -> None:
+    table = choose(seats(3), guest("a")).table
+    for one in (fork("b", "a"), successor("c", "a")):
+        choice = choose(table, one)
+        assert (choice.slot, choice.handover) == (1, "none")
+
+
+def test_a_slot_given_to_a_stranger_is_no_forks_any_more() -> None:
+    before, _, choice = play(1, [guest("a"), fork("b", "a"), guest("x"), guest("a")])[-1]
+    assert before.chairs[0].forks == ()
+    assert choice.handover == "refill"
+
+
+def test_where_it_is_not_known_whose_place_it_takes_it_takes_none() -> None:
+    row = [guest("a"), guest("b"), successor("c", "a", "b")]
+    assert slots_of(4, row)[-1] == (2, "none")
+    assert slots_of(4, [guest("a"), guest("z"), successor("c", "a", "b")])[-1] == (0, "keep")
+
+
+@given(st.integers(1, 6), st.lists(st.tuples(guests, st.sampled_from(["", "fork", "successor"]), guests), max_size=40))
+def test_whatever_hangs_together_each_lineage_has_one_seat(slots: int, row: list[tuple[Guest, str, Guest]]) -> None:
+    table = seats(slots)
+    for one, bond, other in row:
+        bound = msgspec.structs.replace(one, bond=bond, after=(other.lineage,))
+        choice = choose(table, bound)
+        tenants = [chair.tenant for chair in choice.table.chairs if chair.tenant]
+        assert len(tenants) == len(set(tenants))
+        assert set(tenants).isdisjoint(choice.table.known)
+        assert choice.table.chairs[choice.slot or 0].tenant == tenant(one, slots)
+        table = leave(choice.table, choice.slot)

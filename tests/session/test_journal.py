@@ -24,14 +24,22 @@ def chained(words: str) -> tuple[bytes, ...]:
     return tuple(keys)
 
 
-def tell(journal: Journal, words: str, key: GroupKey = KEY, *, size: int = 100, head: HeadState = HEAD) -> Lineage:
+def tell(
+    journal: Journal,
+    words: str,
+    key: GroupKey = KEY,
+    *,
+    size: int = 100,
+    head: HeadState = HEAD,
+    diagnose: str | None = None,
+) -> Lineage:
     """A request whose turns are single letters is answered; each turn's text has `size` bytes."""
     keys = chained(words)
     group = journal.group(key)
     lineage = journal.lineage(group, keys[0] if keys else b"", b"", (), goes_on=len(keys) > 1)
     turns = [Standing(one, b"", letter.encode() * size, loose=one) for one, letter in zip(keys, words, strict=True)]
     journal.stand(group, lineage, turns, head)
-    journal.sent(key, lineage, Sent(words, keys, head, Options("m")))
+    journal.sent(key, lineage, Sent(words, keys, head, Options("m", diagnose=diagnose)))
     return lineage
 
 
@@ -136,6 +144,28 @@ def test_what_was_used_longest_ago_goes_first() -> None:
     assert [lineage.id for lineage in journal.lineages()][-1] == kept.id
 
 
+def test_an_answer_may_be_named_as_long_as_its_conversation_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(LIMIT)
+
+    def named(record: str, lineage: Lineage) -> str:
+        sent = journal.answered(lineage, record)
+        return sent.record if sent else ""
+
+    lineage = tell(journal, "a", diagnose="")
+    tell(journal, "ab")
+    tell(journal, "abc", diagnose="a")
+    elsewhere = tell(journal, "x", GroupKey("other", "", b"shape"))
+    assert [named(record, lineage) for record in ("a", "ab", "abc", "?")] == ["a", "", "abc", ""]
+    assert [named(record, elsewhere) for record in ("a", "ab", "abc", "x")] == ["a", "", "abc", "x"]
+    monkeypatch.setattr(journal_module, "_KEPT_NAMED", 1)
+    tell(journal, "abcd", diagnose="abc")
+    assert [named(record, elsewhere) for record in ("a", "abcd")] == ["", "abcd"]
+    for letter in "klmnop":  # its conversation goes
+        tell(journal, letter * 3, GroupKey(letter, "", b"shape"))
+    assert lineage not in list(journal.lineages())
+    assert named("abcd", elsewhere) == ""
+
+
 def test_clients_without_a_session_are_bounded_too() -> None:
     journal = Journal(LIMIT)
     for letter in "abcdefghijklmnop":
@@ -157,3 +187,37 @@ def test_facts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         journal.learn(bytes([number]), Facts(b"", "user"))
     assert [journal.facts(bytes([number])) is None for number in range(5)] == [True, True, False, False, False]
+
+
+# A fork under another session id
+
+
+def test_a_fork_takes_over_what_stands_and_both_go_on_by_themselves() -> None:
+    journal = Journal()
+    first = tell(journal, "abc")
+    fork = tell(journal, "abcxy", GroupKey("other", "", b"shape"))
+    assert fork is not first
+    assert before(fork, "abcxyz") == ("abcxy", 5)
+    assert set(first.standing) < set(fork.standing)
+    assert fork.head == first.head
+    tell(journal, "abcde")
+    assert before(fork, "abcdef") == ("abcxy", 3)
+    assert fork.origin is None, "it is no longer new"
+
+
+def test_what_a_fork_took_over_counts_and_goes_with_it() -> None:
+    journal = Journal(limit=1 << 30)
+    tell(journal, "abc", size=100)
+    alone = journal.size
+    tell(journal, "abcx", GroupKey("other", "", b"shape"), size=100)
+    assert journal.size - alone == 400
+
+
+@pytest.mark.parametrize(
+    "key", [GroupKey("other", "agent", b"shape"), GroupKey("other", "", b"other")], ids=["agent", "shape"]
+)
+def test_neither_another_agent_nor_another_shape_is_a_fork(key: GroupKey) -> None:
+    journal = Journal()
+    tell(journal, "abc")
+    group = journal.group(key)
+    assert journal.lineage(group, chained("a")[0], b"", (), goes_on=True).origin is None

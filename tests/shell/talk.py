@@ -47,6 +47,10 @@ class Talk:
         }
         self.messages: list[Any] = [{"role": "user", "content": f"{name}: SCRIPT loop"}]
 
+    def tools(self, tools: list[Any]) -> None:
+        """What it offers from now on."""
+        self._fields["tools"] = tools
+
     async def turn(self) -> Message:
         """One request; its answer, which is put behind the messages with a result for each call."""
         if self._stream:

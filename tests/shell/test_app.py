@@ -96,7 +96,7 @@ async def test_a_path_that_is_not_served_is_named(
     method: str, path: str, open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
 ) -> None:
     gateway = await open_gateway((await open_stub()).url)
-    async with http.request(method, gateway.url + path) as answer:
+    async with http.request(method, gateway.url + path, headers={"anthropic-version": "2023-06-01"}) as answer:
         kind, message = error_of(json.loads(await answer.read()))
         assert answer.status == 404
     assert kind == "not_found_error"

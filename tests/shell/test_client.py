@@ -11,6 +11,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from keepwarm.shell.client import Upstream
+from keepwarm.testing.tiny_model import tiny_model
+from keepwarm.testing.tiny_shapes import SHAPES, Memory
 from keepwarm.upstream.api import Outgoing, Traits
 from tests.shell.conftest import OpenStub
 from tests.shell.stub import Seen, Stub, hang_up, refuse
@@ -34,6 +36,42 @@ async def open_upstream() -> AsyncIterator[OpenUpstream]:
 async def test_llama_cpp_says_what_it_is(open_stub: OpenStub, open_upstream: OpenUpstream) -> None:
     stub = await open_stub(slots=3)
     assert await open_upstream(stub.url).traits() == Traits("llamacpp", 3, 8192, True, "stub-model")
+
+
+@pytest.mark.parametrize("memory", SHAPES)
+async def test_the_models_file_says_how_far_back_its_cache_can_go(
+    memory: Memory, open_stub: OpenStub, open_upstream: OpenUpstream
+) -> None:
+    stub = await open_stub(slots=3)
+    assert stub.props is not None
+    stub.props["model_path"] = str(tiny_model(memory=memory))
+    traits = await open_upstream(stub.url).traits()
+    assert traits is not None
+    assert traits.memory == memory
+
+
+@pytest.mark.parametrize("path", ["", "models/none.gguf", "/nowhere/none.gguf", "/", "/etc/hostname", "/\0"])
+async def test_a_file_that_is_not_here_or_no_model_says_nothing(
+    path: str, open_stub: OpenStub, open_upstream: OpenUpstream
+) -> None:
+    stub = await open_stub(slots=3)
+    assert stub.props is not None
+    stub.props["model_path"] = path
+    traits = await open_upstream(stub.url).traits()
+    assert traits is not None
+    assert (traits.slots, traits.memory) == (3, "")
+
+
+async def test_a_server_elsewhere_has_its_files_elsewhere(
+    open_stub: OpenStub, open_upstream: OpenUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keepwarm.shell.client._THIS_MACHINE", ("another",))
+    stub = await open_stub(slots=3)
+    assert stub.props is not None
+    stub.props["model_path"] = str(tiny_model(memory="swa"))
+    traits = await open_upstream(stub.url).traits()
+    assert traits is not None
+    assert traits.memory == ""
 
 
 @pytest.mark.parametrize("url", ["{}/", "{}/v1", "{}"])

@@ -24,7 +24,8 @@ async def test_whoever_shows_no_key_is_refused(
     stub = await open_stub()
     gateway = await open_gateway(stub.url, key="the gateway's")
     for path in ("/v1/messages", "/v1/models", "/nowhere"):
-        async with http.post(gateway.url + path, data=message_body(), headers=headers) as answer:
+        speaking = headers | {"anthropic-version": "2023-06-01"}
+        async with http.post(gateway.url + path, data=message_body(), headers=speaking) as answer:
             kind, message = error_of(json.loads(await answer.read()))
             assert (answer.status, kind) == (401, "authentication_error")
             assert "key" in message

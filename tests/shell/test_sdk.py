@@ -13,7 +13,7 @@ from keepwarm.shell.app import Gateway
 from keepwarm.testing.faults import Fault, HangUp, Refuse, StreamError
 from keepwarm.testing.scripted import ScriptedServer
 from tests.shell.conftest import OpenGateway
-from tests.shell.talk import COMMAND, LOOP, SCRIPT, Talk, client_of
+from tests.shell.talk import COMMAND, LOOP, SCRIPT, TOOL, Talk, client_of
 from tests.testing.conftest import EngineFor
 
 ASK: dict[str, Any] = {"model": "local", "max_tokens": 100, "messages": [{"role": "user", "content": "hello"}]}
@@ -82,6 +82,43 @@ async def test_counting_is_the_engines_own_count(engine_for: EngineFor, open_gat
                 counted = await client.messages.count_tokens(messages=talk.messages, **fields)
                 await talk.turn()
                 assert counted.input_tokens == server.exchanges[-1].prompt_tokens > 100
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_client_that_asks_why_the_cache_missed_is_told(
+    stream: bool, engine_for: EngineFor, open_gateway: OpenGateway
+) -> None:
+    async with ScriptedServer(engine_for().url, SCRIPT) as server:
+        gateway = await open_gateway(server.url)
+        async with client_of(gateway) as client:
+            talk = Talk(client, f"why {stream}", stream=stream)
+            answers: list[Message] = []
+
+            async def turn(**fields: Any) -> Any:
+                previous = answers[-1].id if answers else None
+                talk._fields |= {"diagnostics": {"previous_message_id": previous}, **fields}
+                answers.append(await talk.turn())
+                told = answers[-1].diagnostics
+                return told and told.cache_miss_reason
+
+            assert await turn() is None
+            assert await turn() is None
+            tool = {**TOOL, "name": "Other"}
+            changed = await turn(tools=[TOOL, tool], system=f"You are another one, {stream}. " + "Be careful. " * 100)
+            assert changed.type == "system_changed"
+            assert await turn() is None
+            talk.messages[2]["content"][0]["content"] = "said anew"
+            edited = await turn()
+            assert edited.type == "messages_changed"
+            answers[-1].id = "msg_unknown"
+            assert (await turn()).type == "previous_message_not_found"
+    # What it is about is about what the engine then had to process again.
+    again = [
+        before.held_tokens - now.cached_tokens
+        for before, now in zip(server.exchanges, server.exchanges[1:], strict=False)
+    ]
+    for found, lost in ((changed, again[1]), (edited, again[3])):
+        assert 0.5 * lost <= found.cache_missed_input_tokens <= 1.5 * lost
 
 
 async def test_models_are_listed(engine_for: EngineFor, open_gateway: OpenGateway) -> None:

@@ -112,6 +112,7 @@ async def test_a_stream_in_flight_ends_before_the_gateway_does(
         assert await gateway.end() == 0
     assert f"upstream  {stub.url}  llamacpp, 1 slot, 8,192 tokens each\n" in gateway.said
     assert f"  ANTHROPIC_BASE_URL={url} ANTHROPIC_API_KEY=dummy ANTHROPIC_MODEL=stub-model claude\n" in gateway.said
+    assert f"or an agent of OpenAI's protocol: base URL {url}/v1, any key\n" in gateway.said
     with Query(tmp_path / "ledger.sqlite") as query:
         (record,) = query.page(limit=10).records
     assert (record.status, record.ending, record.usage.cached_tokens) == (200, "done", COUNTS.cached)

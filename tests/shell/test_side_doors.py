@@ -18,8 +18,8 @@ from tests.shell.stub import Seen, message_body
 
 
 async def get(http: aiohttp.ClientSession, url: str) -> tuple[int, Any]:
-    """(status, parsed body)."""
-    async with http.get(url) as answer:
+    """(status, parsed body) for a client of the Messages API."""
+    async with http.get(url, headers={"anthropic-version": "2023-06-01"}) as answer:
         return answer.status, json.loads(await answer.read())
 
 

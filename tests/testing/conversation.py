@@ -83,6 +83,10 @@ async def ask(server: ScriptedServer, body: Json) -> tuple[Json, Json]:
 
 
 @asynccontextmanager
-async def serving(engine_for: EngineFor, template: str = "qwen_like", slots: int = 2) -> AsyncIterator[ScriptedServer]:
-    async with ScriptedServer(engine_for(template, slots).url, SCRIPT) as server:
+async def serving(
+    engine_for: EngineFor, template: str = "qwen_like", slots: int = 2, *, generating: bool = False, **engine: Any
+) -> AsyncIterator[ScriptedServer]:
+    """A scripted server in front of an engine of `engine_for`."""
+    engine_url = engine_for(template, slots, **engine).url
+    async with ScriptedServer(engine_url, SCRIPT, generating=generating) as server:
         yield server

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from keepwarm.testing import claude_code
-from keepwarm.testing.claude_code import ClaudeCode, ClientMissing, ClientTimeout
+from keepwarm.testing.agent_process import CLIENTS_VARIABLE, DEAD_PROXY, ClientMissing, ClientTimeout
+from keepwarm.testing.claude_code import ClaudeCode
 
 Make = Callable[..., ClaudeCode]
 
@@ -50,7 +51,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
         executable.parent.mkdir(parents=True)
         executable.write_text(script)
         executable.chmod(0o755)
-        monkeypatch.setenv(claude_code.CLIENTS_VARIABLE, str(tmp_path / "clients"))
+        monkeypatch.setenv(CLIENTS_VARIABLE, str(tmp_path / "clients"))
         return ClaudeCode("9.9.9", tmp_path / "home", "http://127.0.0.1:1", tmp_path / "work", **options)
 
     return make
@@ -73,7 +74,7 @@ async def test_the_client_sees_nothing_of_the_callers_environment(
 
 async def test_only_loopback_can_be_reached(client: Make) -> None:
     env = client(ECHO_ENVIRONMENT).environment()
-    assert env["HTTPS_PROXY"] == env["HTTP_PROXY"] == claude_code.DEAD_PROXY
+    assert env["HTTPS_PROXY"] == env["HTTP_PROXY"] == DEAD_PROXY
     assert "127.0.0.1" in env["NO_PROXY"].split(",")
 
 
@@ -83,7 +84,7 @@ def test_a_server_elsewhere_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_client_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(claude_code.CLIENTS_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(CLIENTS_VARIABLE, str(tmp_path))
     with pytest.raises(ClientMissing, match="make clients"):
         claude_code.find_client("9.9.9")
 

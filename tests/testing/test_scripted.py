@@ -11,6 +11,7 @@ import pytest
 
 from keepwarm.testing.scripted import Exchange, ScriptedServer
 from keepwarm.testing.templates import NAMES
+from keepwarm.testing.tiny_shapes import SHAPES, Memory
 from tests.testing.conftest import EngineFor
 from tests.testing.conversation import SCRIPT, TOOL, Conversation, ask, serving
 
@@ -43,6 +44,35 @@ async def test_an_append_only_loop_processes_each_token_once(
             assert usage["completion_tokens"] == exchange.generated_tokens > 0
         counted = await server.engine_prompt_tokens() - counted
         assert counted == server.prefilled_total + server.fed_total
+
+
+@pytest.mark.parametrize("memory", SHAPES)
+async def test_generated_answers_are_in_the_slot_as_the_script_has_them(engine_for: EngineFor, memory: Memory) -> None:
+    async with serving(engine_for, memory=memory, generating=True) as server:
+        counted = await server.engine_prompt_tokens()
+        talk = Conversation(server, f"generated {memory}", id_slot=1)
+        usages = [await talk.turn() for _ in range(3)]
+        for exchange, usage in zip(server.exchanges, usages, strict=True):
+            assert exchange.held_tokens == exchange.prompt_tokens + exchange.generated_tokens - 1
+            assert usage["completion_tokens"] == exchange.generated_tokens > 10
+            # To generate behind a prompt that is there costs its last token, or what lies behind the last checkpoint.
+            assert exchange.fed_tokens == (4 if memory in ("hybrid", "recurrent") else 1)
+        for before, after in pairwise(server.exchanges):
+            assert after.prefilled_tokens == new_tokens(before, after)
+        counted = await server.engine_prompt_tokens() - counted
+        assert counted == server.prefilled_total + server.fed_total
+
+
+@pytest.mark.parametrize("generating", [True, False])
+async def test_only_a_generated_answer_leaves_no_checkpoint_behind_it(engine_for: EngineFor, generating: bool) -> None:
+    async with serving(engine_for, memory="recurrent", generating=generating) as server:
+        talk = Conversation(server, f"no checkpoint {generating}", id_slot=0)
+        await talk.turn()
+        talk.messages[2]["tool_calls"][1]["function"]["arguments"] = '{"command": "ls"}'
+        await talk.turn()
+        first, second = server.exchanges
+        # Back to the prompt's own checkpoint, or to the one that feeding the answer left in front of it.
+        assert second.cached_tokens == first.prompt_tokens - (4 if generating else 0)
 
 
 async def test_rewritten_arguments_cost_what_they_cost_in_life(engine_for: EngineFor) -> None:

@@ -36,25 +36,60 @@ async def test_the_engine_says_how_many_slots_it_has(calls: SlotCalls) -> None:
 
 
 async def test_prefilling_tells_cost_slot_and_progress(calls: SlotCalls, engine_for: EngineFor) -> None:
-    prompt = "a prompt of its own for this test:" + " word" * 3000
+    request = {"messages": [{"role": "user", "content": "a prompt of its own for this test:" + " word" * 3000}]}
+    prompt = await calls.render(json.dumps(request).encode())
     seen: list[dict[str, Any]] = []
 
     async def keep(progress: dict[str, Any]) -> None:
         seen.append(progress)
 
     before = await calls.prompt_tokens_total()
-    first = await calls.prefill(prompt, {}, keep, slot=1)
-    again = await calls.prefill(prompt + " and more", {}, ignore, slot=1)
-    assert (first.slot, first.cached) == (1, 0)
-    assert (again.cached, again.processed) == (first.tokens, 2)
-    assert [progress["processed"] for progress in seen] == [0, 2048, first.tokens]
+    first = await calls.prefill({**request, "max_tokens": 500, "stream": False}, keep, slot=1)
+    again = await calls.feed(prompt + "And more", slot=1)
+    assert first.slot == 1
+    assert first.cached < 20, "what other tests left in the slot"
+    assert (again.slot, again.cached, again.processed) == (1, first.tokens, 2)
+    assert [progress["processed"] for progress in seen] == [
+        first.cached,
+        first.cached + 2048,
+        first.tokens,
+    ]
     assert await engine_prompt_tokens(engine_for().url) - before == first.processed + again.processed
 
 
+async def test_an_answer_is_generated_word_for_word(calls: SlotCalls) -> None:
+    request = {"messages": [{"role": "user", "content": "a prompt that is answered in given words"}]}
+    prompt = await calls.render(json.dumps(request).encode())
+    text = '<think>\nGrößer?\n</think>\n\n  {"ratio": 1.0}\t<|im_start|> end'
+    first = await calls.prefill(request, ignore, slot=1)
+    generated = await calls.generate(prompt, await calls.tokens(text), slot=1)
+    assert (generated.slot, generated.cached, generated.processed) == (1, first.tokens - 1, 1)
+    again = await calls.feed(prompt + text, slot=1)
+    assert again.tokens == generated.tokens
+    assert (again.cached, again.processed) == (generated.tokens - 1, 1)
+
+
+async def test_a_text_in_pieces_is_the_same_text_in_other_tokens(calls: SlotCalls) -> None:
+    text = "Some words that are generated a few letters at a time, größer."
+    whole, pieces = await calls.tokens(text), await calls.tokens(text, in_pieces=True)
+    assert len(pieces) > len(whole)
+    held = await calls.feed(pieces, slot=0)
+    again = await calls.feed(text, slot=0)
+    assert (held.tokens, again.tokens) == (len(pieces), len(whole))
+    assert await calls.tokens("", in_pieces=True) == []
+
+
+async def test_the_engines_own_choice_of_a_slot_is_told(calls: SlotCalls) -> None:
+    request = {"messages": [{"role": "user", "content": "a prompt that is put into slot one" + " with care" * 50}]}
+    pinned = await calls.prefill(request, ignore, slot=1)
+    free = await calls.prefill(request, ignore, slot=None)
+    assert (free.slot, free.cached) == (1, pinned.tokens - 1)
+
+
 async def test_cache_prompt_is_obeyed(calls: SlotCalls) -> None:
-    prompt = "a prompt that is to be processed twice"
-    first = await calls.prefill(prompt, {}, ignore, slot=0)
-    again = await calls.prefill(prompt, {"cache_prompt": False}, ignore, slot=0)
+    request = {"messages": [{"role": "user", "content": "a prompt that is to be processed twice"}]}
+    first = await calls.prefill(request, ignore, slot=0)
+    again = await calls.prefill({**request, "cache_prompt": False}, ignore, slot=0)
     assert (again.cached, again.processed) == (0, first.tokens)
 
 
@@ -82,7 +117,7 @@ async def test_a_refusal_keeps_the_engines_words(calls: SlotCalls) -> None:
     assert refused.value.status == 400
     assert json.loads(refused.value.body)["error"]["type"] == "invalid_request_error"
     with pytest.raises(Refused, match="exceed_context_size_error"):
-        await calls.prefill("word " * 40_000, {}, ignore, slot=0)
+        await calls.feed("word " * 40_000, slot=0)
 
 
 async def test_locks_hold_one_slot_or_all() -> None:

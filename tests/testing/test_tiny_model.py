@@ -11,13 +11,21 @@ from keepwarm.engine.demo_model import find_demo_model
 from keepwarm.errors import MissingExtra
 from keepwarm.testing.templates import template_text
 from keepwarm.testing.tiny_model import tiny_model, write_tiny_model
+from keepwarm.testing.tiny_shapes import SHAPES, Memory
 
 
-def test_the_same_seed_writes_the_same_bytes(model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("memory", SHAPES)
+def test_each_kind_of_memory_is_a_file_and_the_same_seed_writes_the_same_bytes(memory: Memory, tmp_path: Path) -> None:
+    path = tiny_model(memory=memory)
+    assert path.stat().st_size < 16_000_000
+    assert path != tiny_model(memory="swa" if memory != "swa" else "full")
     again = write_tiny_model(
-        tmp_path / "again.gguf", tokenizer_from=find_demo_model(), chat_template=template_text("qwen_like")
+        tmp_path / "again.gguf",
+        tokenizer_from=find_demo_model(),
+        chat_template=template_text("qwen_like"),
+        memory=memory,
     )
-    assert again.read_bytes() == model.read_bytes()
+    assert again.read_bytes() == path.read_bytes()
     assert [path.name for path in tmp_path.iterdir()] == ["again.gguf"]
 
 

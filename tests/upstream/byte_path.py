@@ -29,10 +29,13 @@ _WORDS = ('"go on"', '"caf\\u00e9 \\/ \\t"', '"π 😀"', f'"{HEADER}"', f'"see 
 class Sender:
     """One conversation's way through the stabiliser and out again."""
 
-    def __init__(self, rules: RuleBook | None = None, model: str = "", kind: str = "anthropic") -> None:
+    def __init__(
+        self, rules: RuleBook | None = None, model: str = "", kind: str = "anthropic", front: str = "anthropic"
+    ) -> None:
         self._journal = Journal()
         self._rules = rules or rule_book()
-        self._dialect = dialect(Traits(kind), model)
+        self._front = FRONTS[front]
+        self._dialect = dialect(Traits(kind), model, front)
         self._count = 0
         self.stable: Stable | None = None
         """Of the latest request."""
@@ -43,13 +46,12 @@ class Sender:
 
     def outgoing(self, body: bytes) -> Outgoing:
         """The request that leaves for `body`, and stands from now on."""
-        front = FRONTS["anthropic"]
-        stable = Stabiliser(self._journal, self._rules, self._dialect, front).run(front.parse(body), "session", "")
+        parsed = self._front.parse(body)
+        stable = Stabiliser(self._journal, self._rules, self._dialect, self._front).run(parsed, "session", "")
         head = self._journal.stand(self._journal.group(stable.group), stable.lineage, stable.standing, stable.head)
         self._count += 1
-        self._journal.sent(
-            stable.lineage, Sent(str(self._count), stable.keys, head, stable.options, trail=stable.trail)
-        )
+        sent = Sent(str(self._count), stable.keys, head, stable.options, trail=stable.trail)
+        self._journal.sent(stable.group, stable.lineage, sent)
         self.stable = stable
         return self._dialect.request(stable.draft)
 

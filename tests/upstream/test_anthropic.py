@@ -218,7 +218,7 @@ def test_tools_go_on_in_the_order_first_seen_with_their_own_marks() -> None:
     again = sender.send(body(ASK, tools=f"[{new}, {read}, {moved}]"))
     kept = tool("Bash", '{"type": "object", "x": 1}', cache_control='{"type":"ephemeral"}')
     assert again == body(ASK, tools=f"[{kept},{read},{new}]")
-    assert sender.codes() == ["ORD001", "ORD001"]
+    assert sender.codes() == ["ORD001", "ORD003"]
 
 
 def test_what_stands_is_sent_again_when_the_client_says_the_same() -> None:

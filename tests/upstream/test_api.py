@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from keepwarm.core.events import Failed, Finished
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.registry import DIALECTS, dialect
-from tests.upstream.byte_path import COUNTDOWN, Conversation, Sender, conversations
+from tests.upstream import byte_path, chat_byte_path
+from tests.upstream.byte_path import COUNTDOWN, Conversation, Sender
 
-kinds = pytest.mark.parametrize("kind", DIALECTS)
+PAIRS = [(kind, front) for kind, row in DIALECTS.items() for front in row]
+CONVERSATIONS = {"anthropic": byte_path.conversations(), "chat": chat_byte_path.conversations()}
+pairs = pytest.mark.parametrize(("kind", "front"), PAIRS)
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -32,7 +35,7 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def user_words(body: bytes) -> list[str]:
-    """What a user said in a Messages body, tool results included, that is not a countdown by itself."""
+    """What a user said in a body, tool results included, that is not a countdown by itself."""
 
     def said(content: Any) -> Iterator[str]:
         if isinstance(content, str):
@@ -41,43 +44,45 @@ def user_words(body: bytes) -> list[str]:
             yield from said(block.get("text"))
             yield from said(block.get("content"))
 
-    rows = [one["content"] for one in json.loads(body)["messages"] if one["role"] == "user"]
+    rows = [one["content"] for one in json.loads(body)["messages"] if one["role"] in ("user", "tool")]
     return [words for row in rows for words in said(row) if words != COUNTDOWN]
 
 
-@kinds
-@given(conversation=conversations())
-def test_no_word_of_a_user_is_lost_and_none_that_quotes_is_touched(kind: str, conversation: Conversation) -> None:
+@pairs
+@given(data=st.data())
+def test_no_word_of_a_user_is_lost_and_none_that_quotes_is_touched(kind: str, front: str, data: st.DataObject) -> None:
+    conversation: Conversation = data.draw(CONVERSATIONS[front])
     came = conversation.before(len(conversation.messages))
-    heard = "\n".join(strings(json.loads(Sender(kind=kind).send(came))["messages"]))
+    heard = "\n".join(strings(json.loads(Sender(kind=kind, front=front).send(came))["messages"]))
     assert [words for words in user_words(came) if words not in heard] == []
 
 
-@kinds
-@given(conversation=conversations())
-def test_the_same_conversation_leaves_as_the_same_bytes(kind: str, conversation: Conversation) -> None:
-    one, other = Sender(kind=kind), Sender(kind=kind)
+@pairs
+@given(data=st.data())
+def test_the_same_conversation_leaves_as_the_same_bytes(kind: str, front: str, data: st.DataObject) -> None:
+    conversation: Conversation = data.draw(CONVERSATIONS[front])
+    one, other = Sender(kind=kind, front=front), Sender(kind=kind, front=front)
     for count in range(1, len(conversation.messages) + 1):
         came = conversation.before(count)
         first = one.outgoing(came)
         assert one.outgoing(came) == first, "a retry"
         assert other.outgoing(came) == first
-    assert Sender(kind=kind).outgoing(came) == first, "and at once"
+    assert Sender(kind=kind, front=front).outgoing(came) == first, "and at once"
 
 
-@kinds
+@pairs
 @given(data=st.binary(max_size=60), stream=st.booleans())
-def test_an_answer_of_any_bytes_ends_in_one_event(kind: str, data: bytes, stream: bool) -> None:
-    reader = dialect(Traits(kind)).reader(stream)
+def test_an_answer_of_any_bytes_ends_in_one_event(kind: str, front: str, data: bytes, stream: bool) -> None:
+    reader = dialect(Traits(kind), front=front).reader(stream)
     events = [*reader.feed(data[:20]), *reader.feed(data[20:]), *reader.finish()]
     assert isinstance(events[-1], Finished | Failed)
     assert sum(isinstance(one, Finished | Failed) for one in events) == 1
 
 
-@kinds
+@pairs
 @given(status=st.integers(400, 599), data=st.binary(max_size=60))
-def test_every_refusal_is_read(kind: str, status: int, data: bytes) -> None:
-    failed = dialect(Traits(kind)).failure(status, {"retry-after": "7"}, data)
+def test_every_refusal_is_read(kind: str, front: str, status: int, data: bytes) -> None:
+    failed = dialect(Traits(kind), front=front).failure(status, {"retry-after": "7"}, data)
     assert (failed.status, failed.retry_after) == (status, "7")
     assert failed.message
 
@@ -91,4 +96,4 @@ def test_what_is_not_known_of_a_server_is_assumed_harmless() -> None:
     traits = Traits()
     assert (traits.slots, traits.context, traits.vision, traits.first_party) == (0, None, True, False)
     assert traits.chat, "where it is not spoken the server says so"
-    assert Draft.__struct_defaults__ == (None, (), (), 0)
+    assert Draft.__struct_defaults__ == (None, (), (), (), b"", 0, False)

@@ -124,9 +124,55 @@ def test_another_server_is_told_apart(props: bytes) -> None:
     assert llamacpp.traits(props) is None
 
 
+def test_it_names_the_file_of_its_model() -> None:
+    assert llamacpp.model_file(json.dumps(PROPS).encode()) == "/models/SmolLM2.gguf"
+    assert llamacpp.model_file(b'{"total_slots":1}') == llamacpp.model_file(b'{"model_path":7}') == ""
+
+
 @given(st.binary(max_size=40))
 def test_nothing_that_comes_back_breaks_the_reading(data: bytes) -> None:
     llamacpp.traits(data)
+    llamacpp.model_file(data)
     llamacpp.tokens(data)
     llamacpp.tokenize(data)
     llamacpp.clear(0, data)
+
+
+def test_what_two_prompts_have_in_common_is_kept_in_the_slot() -> None:
+    asked, other = (json.dumps({"prompt": f"<system>\n{words}"}).encode() for words in ("go on", "go back"))
+    outgoing = llamacpp.keep(2, asked, other)
+    assert outgoing is not None
+    assert outgoing.path == "/completion"
+    assert json.loads(outgoing.body) == {"prompt": "<system>\ngo ", "n_predict": 0, "id_slot": 2}
+    assert llamacpp.keep(2, asked, b'{"prompt":"x"}') is None
+    assert llamacpp.keep(2, asked, b"no") is None
+
+
+# Late tools
+
+
+def offered(name: str, **more: Any) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, **more, "parameters": {"type": "object"}}}
+
+
+def test_late_tools_are_offered_and_not_printed() -> None:
+    early, late = offered("Bash", description="Runs."), offered("Find")
+    asked = sent(tools=json.dumps(early).encode(), late=json.dumps(late).encode())
+    assert asked["tools"] == [early, late]
+    assert asked["chat_template_kwargs"] == {**SWITCHES, "tools": [early]}
+
+
+def test_a_tool_without_a_description_is_printed_as_the_server_prints_it() -> None:
+    asked = sent(tools=json.dumps(offered("Bash")).encode(), late=json.dumps(offered("Find")).encode())
+    assert asked["chat_template_kwargs"]["tools"] == [offered("Bash", description="")]
+
+
+def test_where_no_tool_is_late_the_template_prints_what_is_offered() -> None:
+    assert sent(tools=json.dumps(offered("Bash")).encode())["chat_template_kwargs"] == SWITCHES
+
+
+def test_where_all_tools_are_late_none_is_printed() -> None:
+    asked = sent(late=json.dumps(offered("Find")).encode())
+    assert asked["tools"] == [offered("Find")]
+    assert asked["chat_template_kwargs"]["tools"] == []
+    assert asked["parallel_tool_calls"] is True

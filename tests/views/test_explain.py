@@ -30,11 +30,17 @@ BROKEN = a_record(
         "partial",
         "client",
         "counted",
-        expected=34_102,
+        expected=20_102,
         actual=20_102,
         lost=14_000,
         causes=("VOL001", "ROL001"),
-        place=Place("/system/0/text", 57, "system[0]", "cch=xxxxx;", "cch=xxxxx;"),
+        place=Place("/system/0/text", 57, "system[0]", "cch=xxxxx;", "cch=xxxxx;", "VOL001"),
+        places=(
+            Place("/system/0/text", 57, "system[0]", "cch=xxxxx;", "cch=xxxxx;", "VOL001"),
+            Place("/messages/3", 0, "messages[3] (system)", "", "xxxx", "ROL001"),
+        ),
+        had=34_102,
+        lost_ms=10_084.0,
         sentence="The client changed system[0] (VOL001): 14,000 tokens behind it were processed again.",
     ),
     edits=(
@@ -83,15 +89,24 @@ again.
 
 Reused      20,102 of 40,931 prompt tokens (49.1%).
 Processed   20,829 tokens.  ███████████████▒▒▒▒▒▒▒▒▒▒░░░░░
-Expected    34,102 tokens could have been reused, 20,102 were: 14,000 fewer.
-Lost        14,000 tokens had been processed before and were processed again.
+Had         34,102 tokens stood in the cache after request bbbb11, turn 2.
+Expected    20,102 tokens could have been reused: there the prompt parts from
+            that of request bbbb11, turn 2.
+Actual      20,102 were reused: all that could be.
+Lost        14,000 tokens (10.1 s) had been processed before and were processed
+            again.
 Verdict     partial (counted: by the token counts that the server reports).
 Fault       the client, which changed what it had sent before.
-Cause       VOL001 billing-header, ROL001 inline-system
-Differs     first in system[0], after 57 characters
-            at /system/0/text, from request bbbb11, turn 2
+Cause       VOL001 billing-header, in system[0], after 57 characters
+            at /system/0/text
   before    cch=xxxxx;
   now       cch=xxxxx;
+            ROL001 inline-system, in messages[3] (system)
+            at /messages/3
+  before    (nothing)
+  now       xxxx
+            (letters and figures are hidden: `keepwarm serve --record` keeps the
+            words)
 Changed     VOL001 ×1 (exact): 85 characters out, 0 in; at /system/0
               the billing header, lifted out
             ROL001 ×3 (order): 0 characters out, 120 in; 2 of them stand since
@@ -118,7 +133,8 @@ def test_a_server_that_reports_nothing_is_said_to_report_nothing() -> None:
     assert said["Reused"] == (
         "Not known: the server reported no cached tokens for this request. The prompt had 20,431 tokens."
     )
-    assert said["Expected"] == "20,000 tokens could have been reused; what was, the server does not say."
+    assert said["Expected"] == "20,000 tokens could have been reused."
+    assert said["Actual"] == "What was reused, the server does not say."
     assert "--enable-prompt-tokens-details" in said["What to do"]
     assert "Processed" not in said
     assert "%" not in "".join(said.values())
@@ -132,7 +148,8 @@ def test_nothing_reused_is_nothing_and_not_unknown() -> None:
 
 def test_a_turn_that_went_well() -> None:
     said = told(a_record(turn=2, parent=BEFORE.id), BEFORE)
-    assert said["Expected"] == "20,102 tokens could have been reused, and 20,102 were."
+    assert said["Expected"] == "20,102 tokens could have been reused."
+    assert said["Actual"] == "20,102 were reused: all that could be."
     assert said["Differs"] == "nowhere from request bbbb11, turn 2: it was only added to."
     assert said["Changed"] == "Nothing: keepwarm sent what the client said."
     assert not {"Fault", "Lost", "Cause", "What to do"} & said.keys()
@@ -196,7 +213,8 @@ def test_from_the_ledger(tmp_path: Path) -> None:
     last, named = Screen(), Screen()
     print_explain(path, "last", last.console)
     print_explain(path, "ccc", named.console)
-    assert last.text() == named.text() == show(explain(BROKEN, BEFORE, (BEFORE, BROKEN)))
+    assert last.text() == named.text() == show(explain(BROKEN, BEFORE, (BEFORE, BROKEN), recorded=True))
+    assert "hidden" not in last.text()
 
 
 def test_json_holds_all_that_the_ledger_knows(tmp_path: Path) -> None:

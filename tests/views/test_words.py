@@ -93,3 +93,9 @@ def test_what_turns_a_line_around_is_taken_out() -> None:
 
 def test_ascii_keeps_every_word() -> None:
     assert words.ascii_only("█▒░ · ×2 — Süd …") == "#x. | x2 - S\\xfcd ..."
+
+
+def test_seconds_in_a_sentence() -> None:
+    assert [words.seconds(ms) for ms in (8_230.0, 950.0, 949.0, 30.0, 1_234_567.0)] == [
+        "8.2 s", "0.9 s", "0.95 s", "0.03 s", "1,234.6 s"
+    ]  # fmt: skip

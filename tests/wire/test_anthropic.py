@@ -89,6 +89,10 @@ def test_pieces_are_the_clients_own_text() -> None:
         ({"thinking": {"type": "enabled", "budget_tokens": 1024}}, Options("m", thinking=True)),
         ({"thinking": {"type": "adaptive", "display": "updates"}}, Options("m", thinking=True)),
         ({"thinking": {"type": "disabled"}}, Options("m", thinking=False)),
+        ({"diagnostics": None}, Options("m")),
+        ({"diagnostics": {}}, Options("m", diagnose="")),
+        ({"diagnostics": {"previous_message_id": None}}, Options("m", diagnose="")),
+        ({"diagnostics": {"previous_message_id": "msg_1"}}, Options("m", diagnose="msg_1")),
         ({"thinking": {"type": "of_next_year"}}, Options("m")),
         ({"output_config": {"effort": "high"}}, Options("m")),
         (
@@ -178,5 +182,5 @@ def test_the_front_is_these_parts() -> None:
     assert front.identity({"User-Agent": "x/1"}, parsed).session == "s"
     assert front.message(parsed.messages_raw[0], 3).index == 3
     assert front.error(404, "not_found", "No.", "r")[0] == 404
-    assert front.writer("msg_1", "m", True, str).ping() == b'event: ping\ndata: {"type":"ping"}\n\n'
-    assert front.writer("msg_1", "m", False, str).ping() == b" "
+    assert front.writer("1", Options("m", stream=True), 0).ping() == b'event: ping\ndata: {"type":"ping"}\n\n'
+    assert front.writer("1", Options("m"), 0).ping() == b" "

@@ -14,6 +14,7 @@ from hypothesis import given
 from keepwarm.codec.frames import SseDecoder
 from keepwarm.core.answer import AnswerCollector, sign
 from keepwarm.core.events import (
+    Diagnosis,
     Event,
     Failed,
     Finished,
@@ -52,6 +53,29 @@ def streamed(events: list[Event]) -> bytes:
 
 def told(data: bytes) -> list[dict[str, Any]]:
     return [json.loads(frame.data) for frame in SseDecoder().feed(data)]
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "expected"),
+    [
+        (None, "absent"),
+        (Diagnosis(), None),
+        (Diagnosis("unavailable"), {"cache_miss_reason": {"type": "unavailable"}}),
+        (
+            Diagnosis("tools_changed", 7),
+            {"cache_miss_reason": {"type": "tools_changed", "cache_missed_input_tokens": 7}},
+        ),
+    ],
+)
+def test_a_diagnosis_is_told_with_the_message(diagnosis: Diagnosis | None, expected: Any) -> None:
+    rows: list[Event] = [*([diagnosis] if diagnosis else []), Started(), TextDelta("Hi"), Finished("end")]
+    start = told(streamed(rows))[0]["message"]
+    assert start.get("diagnostics", "absent") == expected
+    whole = json.loads(whole_message("msg_1", "local-model", mint, rows))
+    assert whole.get("diagnostics", "absent") == expected
+    message = anthropic.types.Message.model_validate(whole)
+    reason = message.diagnostics and message.diagnostics.cache_miss_reason
+    assert (reason and reason.type) == (diagnosis.reason or None if diagnosis else None)
 
 
 # Golden files: the stream and the body that each row of events becomes

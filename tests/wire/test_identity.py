@@ -55,6 +55,9 @@ def test_the_more_trusted_name_is_taken() -> None:
         assert (facts.session, facts.trust) == (f"from {name}", name)
         headers[name] = " "
     assert identity(headers, OLD).trust == "metadata.user_id"
+    assert identity(headers, OLD, cache_key="k", user="u").trust == "prompt_cache_key"
+    assert identity(headers, user="u") == ClientFacts(session="u", trust="user")
+    assert identity(headers, "no session in it", user="") == ClientFacts()
 
 
 @pytest.mark.parametrize("name", ["x-parent-session-id", "X-Codex-Parent-Thread-Id"])

@@ -46,6 +46,7 @@ class _Writer:
     def message(self, message: Message) -> None:
         self.things["message", message.tag] = self.here
         if message.role == "assistant":
+            self.things["end", message.tag] = self.here
             self.assistant(message)
             return
         rest: list[Part] = []
@@ -56,6 +57,9 @@ class _Writer:
                 self.messages.append({"role": "tool", "tool_call_id": self.heard.id(part.call), "content": part.text})
             else:
                 rest.append(part)
+        # Words stand in one message, each result in one of its own: what was behind it is another message now.
+        self.things["end", message.tag] = self.here
+        self.things["behind", message.tag] = f"/messages/{len(self.messages) - 1}"
         if rest:
             self.words(message, rest)
 
@@ -81,20 +85,25 @@ class _Writer:
         own = self.here
         made: Json = {"role": "assistant", "content": ""}
         calls: list[Json] = []
-        for part in message.parts:
+        for at, part in enumerate(message.parts):
+            # Where the reasoning is gone no member stands in its place: the place is the message.
+            instead = at == 0 and not isinstance(part, Thinking)
             match part:
                 case Text(text, tag):
-                    self.things["part", tag] = f"{own}/content"
+                    self.things["part", tag] = own if instead else f"{own}/content"
+                    self.fields["part", tag, "words"] = f"{own}/content"
                     made["content"] += text
                 case Thinking(text, tag):
                     self.things["part", tag] = f"{own}/reasoning_content"
                     made["reasoning_content"] = text
                 case Call(name, arguments, tag):
                     place = f"{own}/tool_calls/{len(calls)}"
-                    self.things["part", tag] = place
+                    self.things["part", tag] = own if instead else place
                     self.fields["part", tag, "words"] = f"{place}/function/arguments"
                     function = {"name": name, "arguments": arguments}
                     calls.append({"id": self.heard.id(tag), "type": "function", "function": function})
+        if "reasoning_content" not in made:
+            self.things["gone", f"{message.tag}.thinking"] = f"{own}/reasoning_content"
         if calls:
             made["tool_calls"] = calls
         self.messages.append(made)

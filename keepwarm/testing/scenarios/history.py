@@ -82,7 +82,7 @@ def arguments_rewritten(view: View, moment: Moment) -> View:
         if not isinstance(part, Call):
             return part
         given = as_returned(part.name, json.loads(part.arguments))
-        return replace(part, arguments=json.dumps(given, ensure_ascii=False, separators=(",", ":")))
+        return replace(part, arguments=json.dumps(given, ensure_ascii=False))
 
     return _each_part(view, rewrite)
 

@@ -36,7 +36,7 @@ class _Writer:
 
     def message(self, message: Message, at: int) -> Json:
         own = f"/messages/{at}"
-        self.things["message", message.tag] = own
+        self.things["message", message.tag] = self.things["end", message.tag] = own
         only = message.parts[0] if len(message.parts) == 1 else None
         if isinstance(only, Text) and not (message.listed or message.marked):
             self.things["part", only.tag] = f"{own}/content"

@@ -40,16 +40,26 @@ def added(view: View, moment: Moment) -> View:
 
 
 def removed(view: View, moment: Moment) -> View:
-    """The last tool is offered no more."""
-    return replace(view, tools=view.tools[:-1]) if moment.changed else view
+    """The last tool of the alphabet is offered no more."""
+    if not moment.changed or not view.tools:
+        return view
+    return replace(view, tools=tuple(tool for tool in view.tools if tool.name != _last(view)))
 
 
 def reworded(view: View, moment: Moment) -> View:
-    """The last tool says something else of itself."""
+    """The last tool of the alphabet says something else of itself."""
     if not moment.changed or not view.tools:
         return view
-    *rest, last = view.tools
-    return replace(view, tools=(*rest, replace(last, description=f"{last.description} It is slow today.")))
+
+    def reword(tool: Tool) -> Tool:
+        said = f"{tool.description} It is slow today."
+        return replace(tool, description=said) if tool.name == _last(view) else tool
+
+    return replace(view, tools=tuple(map(reword, view.tools)))
+
+
+def _last(view: View) -> str:
+    return max(tool.name for tool in view.tools)
 
 
 def schema_keys(view: View, moment: Moment) -> View:

@@ -102,7 +102,7 @@ class Stage:
 
     async def report(self, engine_tokens: int) -> Played:
         """What came of it; `engine_tokens` is what the engines' own count was before."""
-        await self._gateway.stop()
+        await self._stop()
         with Query(self._ledger) as query:
             records = tuple(reversed(query.page(limit=1000).records))
         exchanges = self._exchanges()
@@ -132,6 +132,7 @@ class Stage:
 
     async def _start(self) -> None:
         settings = override(Config(), upstream__url=self._upstream, port=0, ledger__path=str(self._ledger))
+        settings = override(settings, exact=self.setting.exact)
         if not self.setting.mends:
             kind = "anthropic" if self.client.scenario.shape == "messages" else None
             settings = override(settings, upstream__rewrite=False, upstream__kind=kind)
@@ -139,6 +140,7 @@ class Stage:
         self._gateway.watchers.append(self._count)
 
     async def _stop(self) -> None:
+        await self._gateway.inquiries.settled()
         await self._gateway.stop()
 
     def _count(self, record: Record) -> None:

@@ -21,6 +21,8 @@ class Setting(msgspec.Struct, frozen=True):
 
     mends: bool = True
     """Whether the rules are on; else the gateway observes, and bytes go through as they came."""
+    exact: bool = False
+    """Whether the server is asked for its token ids beside, and the answers are waited for."""
     config: tuple[tuple[str, object], ...] = ()
     """More settings, as `config.override` takes them: ("rules__on", ("ORD002",))."""
 
@@ -54,6 +56,7 @@ class Played(msgspec.Struct, frozen=True):
 
 
 def words_of(blocks: Sequence[Json]) -> str:
+    """The text of an answer as the client has it."""
     return "".join(block["text"] for block in blocks if block["type"] == "text")
 
 

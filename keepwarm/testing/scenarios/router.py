@@ -1,4 +1,7 @@
-"""A balancer in front of several servers: what a model router, or a pool of replicas, looks like from the gateway."""
+"""A balancer in front of several servers: what a model router, or a pool of replicas, looks like from the gateway.
+
+It says on each answer which of them it comes from, as balancers are often set up to do.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import msgspec
 from aiohttp import web
 
 _HOP_BY_HOP: Final = frozenset(("connection", "content-length", "host", "keep-alive", "transfer-encoding"))
+SERVED_BY: Final = "X-Served-By"
 Choose: TypeAlias = Callable[[dict[str, Any], int], int]
 """(body of a completion, how many came before) -> the number of the server that gets it."""
 
@@ -48,11 +52,12 @@ class Router:
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        url = self._urls[self._server(request.path, body)] + request.raw_path
+        server = self._server(request.path, body)
+        url = self._urls[server] + request.raw_path
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
         async with self._session.request(request.method, url, data=body or None, headers=headers) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
-            response = web.StreamResponse(status=answer.status, headers=kept)
+            response = web.StreamResponse(status=answer.status, headers=kept | {SERVED_BY: f"replica-{server}"})
             await response.prepare(request)
             async for piece in answer.content.iter_any():
                 await response.write(piece)

@@ -145,7 +145,12 @@ class Client:
         if injection.show is None and not injection.parts:
             return None
         place = injection.where(self._before(ask.before, injection), self.view(ask.number, [injection]))
-        return None if place is None else Cause(injection.code, written.pointer(place), injection.fixable)
+        given_up = ask.before != ask.after and not injection.parts
+        if place is None or (given_up and place.kind not in ("model", "system", "tool")):
+            # Where a history was given up, only what stands before it is the same conversation's still.
+            return None
+        behind = written.things.get(("behind", place.tag), "") if place.kind == "end" else ""
+        return Cause(injection.code, written.pointer(place), injection.fixable, behind)
 
     def _across(self, injection: Injection, ask: Ask, written: Written) -> Cause | None:
         """That of a first request, against the first one of the plan, which has the same head."""

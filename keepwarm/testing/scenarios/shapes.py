@@ -25,11 +25,11 @@ def shape_flipping(view: View, moment: Moment) -> View:
 
 
 def empty_texts(view: View, moment: Moment) -> View:
-    """Old messages of the user's get a text block with nothing in it, or lose it again."""
+    """Some messages of the user's get a text block with nothing in it when they are no longer the newest."""
     edge = newest(view)
 
     def fill(message: Message) -> Message:
-        if message.role != "user" or moment.dice(_own(moment, message)).random() < 0.5:
+        if message.role != "user" or moment.dice(message.tag).random() < 0.5:
             return message
         return with_parts(message, (*message.parts, Text("", f"{message.tag}.empty")))
 

@@ -74,9 +74,11 @@ class Simulation:
         kind = "llamacpp" if setting.mends or scenario.shape == "chat" else "anthropic"
         traits = Traits(kind, _SLOTS)
         manner = Manner(observe=not setting.mends)
-        self._keeper = Keeper(kind, dialects(traits), rule_book(), Journal(), manner, _SLOTS)
+        self.keeper = Keeper(kind, dialects(traits), rule_book(), Journal(), manner, _SLOTS)
         hoist = any(one.server == "hoisting" for one in self.client.injections)
-        self._server = PerfectServer(self.client, hoist=hoist, forgets=not setting.mends)
+        self.server = PerfectServer(self.client, hoist=hoist, forgets=not setting.mends)
+        self.lives: list[Life] = []
+        """All that were lived, in their order."""
         self._requests: list[Request] = []
         self._records: list[Record] = []
         self._faults: list[str] = []
@@ -88,7 +90,9 @@ class Simulation:
         front = next(front for front in FRONTS.values() if front.path == path)
         headers = {name.lower(): value for name, value in request.headers}
         call = Call(f"{ask.number + 1:024x}", 1_700_000_000.0 + ask.number, headers, request.body)
-        record, heard = _live(Life(call, self._keeper, front), self._server, ask.cut)
+        life = Life(call, self.keeper, front)
+        record, heard = _live(life, self.server, ask.cut)
+        self.lives.append(life)
         answer = MessagesAnswer() if self.client.scenario.shape == "messages" else ChatAnswer()
         for event in _events(heard):
             answer.take(event)
@@ -103,7 +107,7 @@ class Simulation:
 
     def played(self) -> Played:
         """What came of it."""
-        exchanges = self._server.exchanges
+        exchanges = self.server.exchanges
         steps = tuple(
             Step(request, record, exchange, self._ideal(request.number, exchange))
             for request, record, exchange in zip(self._requests, self._records, exchanges, strict=True)
@@ -113,7 +117,7 @@ class Simulation:
 
     def _ideal(self, number: int, exchange: Exchange) -> int:
         before = self.client.plan.asks[number].before
-        held = kept(self.client, number, self._server.exchanges, (0,) * len(self.client.plan.asks))
+        held = kept(self.client, number, self.server.exchanges, (0,) * len(self.client.plan.asks))
         if held == IN_COMMON and before is not None:
             first, second = (rendered(json.loads(to_chat(self.client.unfixed(one)))) for one in (before, number))
             held = common_prefix(first, second) // _CHARACTERS
@@ -163,7 +167,9 @@ def rendered(chat: Json) -> str:
     """A chat completions body as a prompt: system text, tools, then messages, reasoning and all."""
     rest = list(chat["messages"])
     system = content_text(rest.pop(0)["content"]) if rest and rest[0]["role"] == "system" else ""
-    text = f"<system>{system}\n" + "".join(f"<tool>{json.dumps(tool)}\n" for tool in chat.get("tools") or ())
+    # As llama.cpp does it: a template prints the tools that its own arguments name, not those that may be called.
+    tools = (chat.get("chat_template_kwargs") or {}).get("tools", chat.get("tools")) or ()
+    text = f"<system>{system}\n" + "".join(f"<tool>{json.dumps(tool)}\n" for tool in tools)
     for message in rest:
         if message["role"] == "assistant":
             calls = [call["function"] for call in message.get("tool_calls") or ()]

@@ -14,7 +14,7 @@ INJECTIONS: Final[dict[str, Injection]] = {
         # Clean: nothing must be found
         Injection("clean", "none"),
         Injection("clean-marks", "cc-moving", show=shapes.mark_moving, shapes=("messages",)),
-        Injection("clean-shapes", "string/block shape", show=shapes.shape_flipping),
+        Injection("clean-shapes", "string/block shape", show=shapes.shape_flipping, also=("HIS006",)),
         Injection("clean-rewind", "rewind", course=branches.rewind),
         Injection("clean-fork", "fork", course=branches.fork, observed=False),
         Injection("clean-resume", "resume", course=branches.resume),
@@ -25,7 +25,7 @@ INJECTIONS: Final[dict[str, Injection]] = {
         Injection("VOL001-each", "billing each request", "VOL001", show=volatile.billing_each),
         Injection("VOL001-session", "billing per session", "VOL001", show=volatile.billing_session,
                   where=head_difference, course=volatile.two_sessions, across=True),
-        Injection("VOL002-moving", "countdown", "VOL002", show=volatile.countdown_moving),
+        Injection("VOL002-moving", "countdown", "VOL002", show=volatile.countdown_moving, also=("HIS001",)),
         Injection("VOL002-inline", "countdown", "VOL002", show=volatile.countdown_inline),
         Injection("VOL003-date", "date change", "VOL003", show=volatile.date),
         Injection("VOL003-clock", "date change", "VOL003", show=volatile.clock),
@@ -62,7 +62,7 @@ INJECTIONS: Final[dict[str, Injection]] = {
         # Order
         Injection("ORD001-each", "tool reorder", "ORD001", show=order.reordered_each),
         Injection("ORD001-once", "tool reorder", "ORD001", show=order.reordered_once),
-        Injection("ORD002-added", "tool added", "ORD002", fixable=False, show=order.added, also=("ORD001",)),
+        Injection("ORD002-added", "tool added", "ORD002", show=order.added, also=("ORD001",)),
         Injection("ORD002-removed", "tool removed", "ORD002", fixable=False, show=order.removed),
         Injection("ORD002-reworded", "schema drift (another text)", "ORD002", fixable=False, show=order.reworded),
         Injection("ORD003-keys", "schema drift (key order)", "ORD003", show=order.schema_keys),

@@ -17,9 +17,12 @@ from keepwarm.testing.scenarios.view import Call, Image, Message, Part, Result, 
 class Place(msgspec.Struct, frozen=True):
     """Something in a view, by its tag."""
 
-    kind: Literal["model", "system", "tool", "message", "part"]
+    kind: Literal["model", "system", "tool", "message", "part", "end"]
     tag: str = ""
-    """Of the system block, tool, message or part; "" for the end of the system prompt or of the tools."""
+    """Of the system block, tool, message or part; "" for the end of the system prompt or of the tools. Of the kind
+    "end" it is the message's, behind whose last part something is gone."""
+    gone: str = ""
+    """The tag of the part that stood there before."""
     field: Literal["", "words", "description", "schema"] = ""
     """"": the thing itself, which is new, gone, or another than the one that stood there."""
 
@@ -33,6 +36,8 @@ class Cause(msgspec.Struct, frozen=True):
     """JSON pointer to the first place where the body differs for it; "" where the client changed nothing."""
     fixable: bool
     """Whether a gateway can send what was sent before."""
+    behind: str = ""
+    """Where something is gone and `path` is what stands there now: what it stood behind."""
     across: bool = False
     """True where the request is the first of its conversation, and parts from another session's."""
 
@@ -68,7 +73,7 @@ def head_difference(before: View, after: View) -> Place | None:
 def _of_system(before: Sequence[Text], after: Sequence[Text]) -> Place | None:
     for old, new in zip(before, after, strict=False):
         if old.text != new.text:
-            return Place("system", new.tag, "words" if old.tag == new.tag else "")
+            return Place("system", new.tag, field="words" if old.tag == new.tag else "")
     if len(before) == len(after):
         return None
     return Place("system", after[len(before)].tag if len(after) > len(before) else "")
@@ -79,9 +84,9 @@ def _of_tools(before: Sequence[Tool], after: Sequence[Tool]) -> Place | None:
         if old.name != new.name:
             return Place("tool", new.name)
         if old.description != new.description:
-            return Place("tool", new.name, "description")
+            return Place("tool", new.name, field="description")
         if json.dumps(old.schema) != json.dumps(new.schema):
-            return Place("tool", new.name, "schema")
+            return Place("tool", new.name, field="schema")
     if len(before) == len(after):
         return None
     return Place("tool", after[len(before)].name if len(after) > len(before) else "")
@@ -99,14 +104,14 @@ def _of_messages(before: Sequence[Message], after: Sequence[Message]) -> Place |
 def _of_parts(before: Message, after: Message) -> Place | None:
     for old, new in zip(before.parts, after.parts, strict=False):
         if type(old) is not type(new) or _name(old) != _name(new):
-            return Place("part", new.tag)
+            return Place("part", new.tag, old.tag)
         if _words(old) != _words(new):
-            return Place("part", new.tag, "words")
+            return Place("part", new.tag, field="words")
     if len(before.parts) == len(after.parts):
         return None
     if len(after.parts) > len(before.parts):
         return Place("part", after.parts[len(before.parts)].tag)
-    return Place("message", after.tag)
+    return Place("end", after.tag)
 
 
 def _name(part: Part) -> str:

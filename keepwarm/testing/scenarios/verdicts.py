@@ -13,8 +13,10 @@ from typing import Final
 from keepwarm.ledger.records import Record
 from keepwarm.ledger.verdict import SLACK
 from keepwarm.testing.scenarios.played import Played, Step
+from keepwarm.testing.scenarios.scenario import Client
 from keepwarm.testing.scenarios.table import INJECTIONS
 from keepwarm.testing.scenarios.truth import Cause
+from keepwarm.testing.scenarios.view import Result, Text
 
 LIMIT: Final = 1.02
 """How much more than the ideal may be prefilled."""
@@ -23,8 +25,10 @@ LIMIT: Final = 1.02
 def faults(played: Played) -> list[str]:
     """Everything that is wrong with a scenario that was played."""
     found = list(played.faults)
+    client = Client(played.scenario)
     for step in played.steps:
         row = [*_counts(step), *(_mended(step) if played.setting.mends else _observed(step, _lost(played, step)))]
+        row += _lost_words(step, client) if played.setting.mends else ()
         injections = [INJECTIONS[name] for name in played.scenario.injections]
         row += _invented(step, {code for one in injections for code in (one.code, *one.also)})
         found += [f"request {step.request.number}: {fault}" for fault in row]
@@ -50,6 +54,13 @@ def _cost(played: Played) -> Iterator[str]:
         ]
         share = played.engine_tokens / played.ideal
         yield f"cost {played.engine_tokens} tokens, {share:.2f} times the ideal; by request {', '.join(rows) or 'none'}"
+
+
+def _lost_words(step: Step, client: Client) -> Iterator[str]:
+    """What the newest turn says, without what was injected into it, and the model does not read."""
+    for part in client.plan.asks[step.request.number].said[0].parts:
+        if isinstance(part, Text | Result) and part.text not in step.exchange.prompt:
+            yield f"the model does not read {part.text[:40]!r}"
 
 
 def _counts(step: Step) -> Iterator[str]:
@@ -125,7 +136,11 @@ def _invented(step: Step, injected: set[str]) -> Iterator[str]:
 
 
 def _is_listed(record: Record, cause: Cause) -> bool:
-    return any(note.code == cause.code and (note.standing or points_at(note.path, cause.path)) for note in record.edits)
+    paths = [path for path in (cause.path, cause.behind) if path]
+    return any(
+        note.code == cause.code and (note.standing or any(points_at(note.path, path) for path in paths))
+        for note in record.edits
+    )
 
 
 def _edits(record: Record) -> str:

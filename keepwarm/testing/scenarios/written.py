@@ -10,7 +10,8 @@ import msgspec
 from keepwarm.testing.scenarios.truth import Place
 
 Key: TypeAlias = tuple[str, str]
-"""(kind of `Place`, tag)."""
+"""(kind of `Place`, tag); of the kind "behind", what the end of a message stands behind; of the kind "gone", where
+a part that is gone had a place of its own."""
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -36,6 +37,12 @@ class Written(msgspec.Struct, frozen=True):
     """(kind, tag, field): the pointer of what the thing says, where that is not the thing's own."""
 
     def pointer(self, place: Place) -> str:
-        """Where a place of the view stands in the body. KeyError for one that does not stand there."""
-        own = self.things[place.kind, place.tag]
+        """Where a place of the view stands in the body.
+
+        Of something that another injection has taken out, what it stood in. KeyError for what never stood there.
+        """
+        own = self.things.get(("gone", place.gone)) or self.things.get((place.kind, place.tag))
+        if own is None:
+            whole = ("end", place.tag.partition(".")[0]) if place.kind == "part" else (place.kind, "")
+            return self.things[whole]
         return self.fields.get((place.kind, place.tag, place.field), own) if place.field else own

@@ -1,0 +1,105 @@
+"""A life and the slot of the server: what is done before it takes one over."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from keepwarm.exchange.commands import (
+    Ask,
+    Take,
+)
+from keepwarm.testing.answers import Answer
+from tests.exchange.playbook import (
+    Playbook,
+    answered,
+    asks,
+    chat,
+    keeper,
+    play,
+    request,
+    taken,
+)
+
+HELLO = chat(Answer("Hello there."))
+
+
+def other(words: str) -> bytes:
+    return request({"role": "user", "content": words})
+
+
+def test_a_new_conversation_clears_the_slot_it_takes_over_with_its_own_first_words() -> None:
+    on = keeper(slots=1)
+    play(other("one"), on, Answer("x"))
+    book = Playbook(other("two"), on) << Take(0) >> taken() << asks("/apply-template")
+    book >> answered(200, b'{"prompt":"<|im_start|>user two"}') << asks("/completion")
+    clearing = book.commands[-1]
+    assert isinstance(clearing, Ask)
+    assert b'"prompt":"<|im_start|>user two"' in clearing.request.body
+    assert b'"id_slot":0' in clearing.request.body
+    book >> answered(200) << asks("/v1/chat/completions")
+
+
+def test_one_that_returns_has_its_slot_refilled_from_the_servers_memory() -> None:
+    on = keeper(slots=1)
+    play(other("one"), on, Answer("x"))
+    play(other("two"), on, Answer("x"))
+    book = Playbook(other("one"), on) << Take(0) >> taken() << asks("/completion")
+    book >> answered(200) << asks("/v1/chat/completions")
+    record = book.answer_with(HELLO).over()
+    assert record.seat is not None
+    assert record.seat.slot == 0
+
+
+@pytest.mark.parametrize("status", [0, 404, 500])
+def test_a_server_that_does_not_know_the_small_requests_is_asked_all_the_same(status: int) -> None:
+    on = keeper(slots=1)
+    play(other("one"), on, Answer("x"))
+    book = Playbook(other("two"), on) << Take(0) >> taken() << asks("/apply-template")
+    book >> answered(status) << asks("/v1/chat/completions")
+
+
+def test_the_small_requests_carry_the_key() -> None:
+    on = keeper(slots=1)
+    play(other("one"), on, Answer("x"))
+    book = Playbook(other("two"), on, {"x-api-key": "secret"}) << Take(0) >> taken() << asks("/apply-template")
+    book >> answered(200, b'{"prompt":"two"}') << asks("/completion")
+    for command in book.commands:
+        if isinstance(command, Ask):
+            assert ("authorization", "Bearer secret") in command.request.headers
+
+
+def test_after_a_compaction_the_slot_keeps_what_the_two_have_in_common() -> None:
+    on, who, words = keeper(slots=4), {"x-claude-code-session-id": "s"}, "The user asked for valves and got them all."
+    system: dict[str, Any] = {"system": "You are an agent.", "tools": [{"name": "Bash", "input_schema": {}}]}
+    begins = request({"role": "user", "content": "hi"}, **system)
+    play(begins, on, Answer(f"<summary>{words}\n{words}</summary>"), headers=who)
+    body = request({"role": "user", "content": f"So far: {words}"}, **system)
+    book = Playbook(body, on, {**who, "x-api-key": "secret"}) << Take(0) >> taken() << asks("/apply-template")
+    book >> answered(200, b'{"prompt":"<|system|>You are. <|user|>So far"}') << asks("/apply-template")
+    older = book.commands[-1]
+    assert isinstance(older, Ask)
+    assert json.loads(older.request.body)["messages"][1:] == [{"role": "user", "content": "hi"}]
+    assert ("authorization", "Bearer secret") in older.request.headers
+    book >> answered(200, b'{"prompt":"<|system|>You are. <|user|>hi"}') << asks("/completion")
+    keeping = book.commands[-1]
+    assert isinstance(keeping, Ask)
+    assert json.loads(keeping.request.body) == {"prompt": "<|system|>You are. <|user|>", "n_predict": 0, "id_slot": 0}
+    book >> answered(200) << asks("/v1/chat/completions")
+    record = book.answer_with(HELLO).over()
+    assert record.seat is not None
+    assert record.seat.reason == "the slot of the conversation that it takes the place of"
+
+
+@pytest.mark.parametrize("statuses", [(0,), (200, 404)], ids=str)
+def test_where_a_slot_cannot_be_prepared_the_request_goes_all_the_same(statuses: tuple[int, ...]) -> None:
+    on, who, words = keeper(slots=4), {"x-claude-code-session-id": "s"}, "The user asked for valves and got them all."
+    tools = [{"name": "Bash", "input_schema": {}}]
+    play(request({"role": "user", "content": "hi"}, tools=tools), on, Answer(words), headers=who)
+    book = Playbook(request({"role": "user", "content": words}, tools=tools), on, who) << Take(0) >> taken()
+    for status in statuses:
+        book << asks("/apply-template")
+        book >> answered(status, b'{"prompt":"a"}')
+    book << asks("/v1/chat/completions")
