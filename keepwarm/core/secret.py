@@ -61,8 +61,8 @@ def secret_of(messages: Iterable[Message], *about: bytes) -> bytes:
         if message.role != "system":
             words = [part for block in message.blocks if (part := _words(message.role, block))]
             results += loose_of(message.role, marks_of(message)).results
-        speaks = words or message.role == "assistant"
-        said.append(_row((message.role.encode("utf-8", "surrogatepass"), *words)) if speaks else b"")
+        if words or message.role == "assistant":
+            said.append(_row((message.role.encode("utf-8", "surrogatepass"), *words)))
     whole = _row((*about, b"", *sorted(results), b"", *said))
     return blake2b(whole, digest_size=SECRET_BYTES, person=_PERSON).digest()
 

@@ -10,13 +10,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepwarm.core.reminder import is_reminder
+from keepwarm.exchange.commands import Close, Fetch, Finish, Open, Send, Start, Write
 from keepwarm.exchange.keeper import Keeper
 from keepwarm.exchange.stabilise import Stabiliser, Stable
 from keepwarm.session import archive
 from keepwarm.session.journal import Journal
+from keepwarm.testing.answers import Answer
 from keepwarm.wire.fronts import FRONTS
 from tests.exchange.conversations import Talk, hear, some_answer
-from tests.exchange.restarts import Shelf, keeping, play
+from tests.exchange.playbook import (
+    Playbook,
+    arrived,
+    chat,
+    ended,
+    fetched,
+    hung_up,
+    keeper,
+    opened,
+    request,
+    tick,
+)
+from tests.exchange.restarts import Shelf, begin, keeping, play
 
 Json = dict[str, Any]
 dice = st.randoms(use_true_random=False)
@@ -91,3 +105,46 @@ def test_the_next_request_is_the_same_in_a_new_process(dice: Random, turns: int,
         ids = [f"call{number:04d}{at:024d}x1y2" for at in range(len(answer.tool_calls))]
         book = play(body, on, shelf, answer, *ids, headers={"x-claude-code-session-id": "s"})
         talk.heard(hear(book))
+
+
+# The life that asks
+
+
+def test_a_conversation_that_is_not_in_memory_is_looked_for_once_and_a_known_one_is_not() -> None:
+    on = keeping()
+    book = Playbook(request(), on) << Fetch
+    (book >> fetched()) << Open
+    book.answer_with(chat(Answer("Yes.")))
+    Playbook(request(), on) << Open
+
+
+def test_who_waits_too_long_goes_on_without() -> None:
+    book = Playbook(request(), keeping()) << Fetch
+    book.waits(0.5) >> tick()
+    book << Open
+    (book >> fetched() >> opened(200) << Start >> arrived(chat(Answer("Yes.")))).skip(Send)
+    assert (book >> ended()).skip(Send).skip(Finish).commands_seen().over().ending == "done"
+
+
+def test_a_client_that_hangs_up_meanwhile_is_written() -> None:
+    book = Playbook(request(), keeping()) << Fetch >> hung_up()
+    assert (book << Close << Write).over().ending == "hung_up"
+
+
+def test_where_nothing_is_kept_nobody_asks() -> None:
+    book = play(request(), keeper(), Shelf(), Answer("Yes."))
+    assert not any(isinstance(command, Fetch) for command in book.commands)
+    (write,) = [command for command in book.commands if isinstance(command, Write)]
+    assert write.parcel is None
+
+
+def test_an_answer_that_was_cut_is_whole_again_after_a_restart() -> None:
+    shelf, on = Shelf(), keeping()
+    text = "I will look at the parser first. Then I will look at the printer."
+    book = begin(request(), on, shelf) >> opened(200) >> arrived(chat(Answer(text))[:-400])
+    (write,) = [one for one in (book.commands_seen() >> hung_up()).commands if isinstance(one, Write)]
+    assert write.parcel is not None
+    shelf.put(write.parcel)
+    rows = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "I will look at the parser"}]
+    sent = play(request(*rows, {"role": "user", "content": "go on"}), keeping(Journal()), shelf, Answer("x")).sent()
+    assert sent["messages"][1]["content"].startswith("I will look at the parser first.")
