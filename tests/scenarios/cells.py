@@ -114,12 +114,12 @@ def cells() -> list[Cell]:
 
 
 def representatives() -> list[Cell]:
-    """Each row once, in one way or the other, on one template or another."""
-    whole = cells()
-    rows = list(dict.fromkeys(cell.injections for cell in whole))
+    """Each cause once, and several together: in one way or the other, on one template or another."""
+    whole = [cell for cell in cells() if cell.identity]
+    first = {cell.rows[0].code: cell.injections for cell in reversed(whole) if len(cell.rows) == 1}
     found: list[Cell] = []
-    for number, row in enumerate(rows):
-        mine = [cell for cell in whole if cell.injections == row and cell.identity]
+    for number, row in enumerate([*first.values(), TOGETHER[0], TOGETHER[4]]):
+        mine = [cell for cell in whole if cell.injections == row]
         wanted = [cell for cell in mine if cell.mends == bool(number % 2)] or mine
         found.append(wanted[number // 2 % len(wanted)])
     return sorted(found, key=_engine)

@@ -12,8 +12,9 @@ import pytest
 
 from keepwarm.testing.scenarios.play import play
 from keepwarm.testing.scenarios.simulation import simulate
+from keepwarm.testing.scenarios.table import INJECTIONS
 from keepwarm.testing.scenarios.verdicts import faults
-from tests.scenarios.cells import NOT_YET, Cell, cells, not_yet, representatives, simulated
+from tests.scenarios.cells import NOT_YET, SHAPES, TEMPLATES, Cell, cells, not_yet, representatives, simulated
 from tests.scenarios.conftest import EnginesFor
 
 
@@ -49,8 +50,12 @@ def test_a_cell_with_a_simulated_cache(cell: Cell) -> None:
     assert faults(simulate(cell.scenario, cell.setting)) == []
 
 
-def test_every_row_has_its_representative() -> None:
-    assert {cell.injections for cell in representatives()} == {cell.injections for cell in cells()}
+def test_every_cause_has_its_representative() -> None:
+    chosen = representatives()
+    assert {row.code for cell in chosen for row in cell.rows} == {row.code for row in INJECTIONS.values()}
+    assert {cell.template for cell in chosen} == set(TEMPLATES)
+    assert {cell.mends for cell in chosen} == {True, False}
+    assert {cell.shape for cell in chosen} == set(SHAPES)
 
 
 def test_every_row_that_fails_still_is_a_row() -> None:
