@@ -88,7 +88,14 @@ class LedgerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     record: bool = False
     """Whether prompt texts are kept, each segment once, compressed."""
     off: bool = False
-    """Whether no ledger is kept."""
+    """Whether no ledger is kept, and nothing else on disk."""
+    journal: bool = True
+    """Whether what stands is kept, so that it stands when keepwarm is started anew. It is encrypted: only a client that
+    sends the conversation again can open it."""
+    keep_days: float = 30.0
+    """Days for which what stands is kept after its conversation was used last."""
+    keep_bytes: int = 2**30
+    """Bytes that what stands may take; the conversations used longest ago go first."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -223,6 +230,8 @@ def check(config: Config) -> Config:
         ("engine_slots", config.engine_slots, 1),
         ("engine_context", config.engine_context, 0),
         ("max_body", config.max_body, 1),
+        ("ledger.keep_days", config.ledger.keep_days, 0),
+        ("ledger.keep_bytes", config.ledger.keep_bytes, 0),
     ):
         if value < least:
             raise ConfigError(f"{name} is {value}: use {least} or more")

@@ -10,10 +10,20 @@ from typing import TypeAlias
 import msgspec
 
 from keepwarm.core.events import Progress
+from keepwarm.core.secret import Address, Parcel
 from keepwarm.ledger.records import Record, Recording
+from keepwarm.session.archive import Conversation
 from keepwarm.upstream.api import Outgoing
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+
+class Fetch(msgspec.Struct, frozen=True):
+    """Look for what is kept of a conversation that is not in memory; Fetched comes as an event."""
+
+    address: Address
+    others: bool = False
+    """Whether another owner's will do: a conversation may have been forked under another name."""
 
 
 class Open(msgspec.Struct, frozen=True):
@@ -82,9 +92,19 @@ class Write(msgspec.Struct, frozen=True):
 
     record: Record
     recording: Recording | None = None
+    parcel: Parcel | None = None
+    """What stands of its conversation since then, to be kept."""
 
 
-Command: TypeAlias = Take | Open | Ask | Start | Send | Tell | Finish | Reply | Wait | Close | Write
+Command: TypeAlias = Fetch | Take | Open | Ask | Start | Send | Tell | Finish | Reply | Wait | Close | Write
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """What was kept, the latest last; none when nothing was, or it cannot be read."""
+
+    conversations: tuple[Conversation, ...]
+    at: float
+    """Milliseconds since the request came, as in every event."""
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -93,7 +113,6 @@ class Opened(msgspec.Struct, frozen=True):
     status: int
     headers: dict[str, str]
     at: float
-    """Milliseconds since the request came, as in every event."""
     sent: float = 0.0
     """Milliseconds until the request began to go out: keepwarm's own work."""
 
@@ -144,4 +163,4 @@ class Tick(msgspec.Struct, frozen=True):
     at: float
 
 
-Event: TypeAlias = Opened | Arrived | Ended | Lost | Taken | Answered | HungUp | Tick
+Event: TypeAlias = Fetched | Opened | Arrived | Ended | Lost | Taken | Answered | HungUp | Tick

@@ -142,6 +142,7 @@ def _turns(before: Sent, now: Now) -> Iterator[Difference]:
     size = max(1, before.size)
     head = before.head.size
     passed = before.trail.steps[same - 1].size if same else 0
+    edited = False
     for place, (one, other) in enumerate(zip(old, new, strict=False)):
         if place == len(new) - 1 and other.role != "assistant" and not now.anew:
             break  # the newest turn is no history: it went back to say it
@@ -156,9 +157,11 @@ def _turns(before: Sent, now: Now) -> Iterator[Difference]:
             difference = _turn(one.turn, other, starts[place], change, share, now.front)
             if not _is_mended(difference, other.turn, now.known):
                 yield difference
+        edited = edited or any(change.kind == "content" for change in found)
         if now.anew:
             return
-    if before.answer is not None and len(new) > len(old):
+    # Behind other words stands another answer: how that one compares with this says nothing.
+    if not edited and before.answer is not None and len(new) > len(old):
         echo = new[len(old)]
         for difference in _echo(before.answer, echo, starts[len(old)], now.front):
             if not _is_mended(difference, echo.turn, now.known):

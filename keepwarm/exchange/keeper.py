@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from math import gcd
 from typing import Final
 
 import msgspec
@@ -16,6 +17,9 @@ from keepwarm.rules.shelf import Books
 from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, seats
 from keepwarm.session.journal import Journal
 from keepwarm.upstream.api import Dialect
+
+LARGEST_BLOCK: Final = 128
+"""Of servers that are known."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -46,6 +50,8 @@ class Manner(msgspec.Struct, frozen=True):
     """True: the server keeps only what carries a cache marker."""
     ways: Ways = Ways()
     """How requests find the machine that holds their conversation."""
+    archive: bool = False
+    """True: what stands is kept in the ledger, so that it stands in the next process too."""
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -87,6 +93,7 @@ class Keeper:
 
     kind      of server, for the record
     dialects  by the protocol of the clients: one table of seats and one journal are for all of them
+    before    who has had a slot in an earlier process, see `affinity.seats`
     """
 
     def __init__(
@@ -98,6 +105,7 @@ class Keeper:
         manner: Manner,
         slots: int = 0,
         context: int | None = None,
+        before: Sequence[tuple[Guest, int | None]] = (),
     ) -> None:
         self.kind = kind
         self.manner = manner
@@ -106,9 +114,10 @@ class Keeper:
         self._journal = journal
         self.loads = Loads()
         """How models are loaded."""
-        self._seats = seats(slots if manner.seats and manner.keep else 0)
-        self._last_in_slot: dict[int, str] = {}
+        self._seats = seats(slots if manner.seats and manner.keep else 0, before)
+        self._last_in_slot = {slot: guest.lineage for guest, slot in before if slot is not None}
         self._latest = ""
+        self._block = LARGEST_BLOCK
         self.pace = Pace()
         """How long a token of a prompt takes."""
         self.context = context
@@ -159,9 +168,17 @@ class Keeper:
         last = self._last_in_slot.get(choice.slot)
         self._last_in_slot[choice.slot] = guest.lineage
         moved = ""
-        if returning and last != guest.lineage:
+        if returning and last not in (None, guest.lineage):
             moved = f"slot {choice.slot} had been another conversation's in between"
         return choice, moved
+
+    def block(self, cached: int) -> int:
+        """Tokens that the server caches together, at the most: what all its counts so far are multiples of.
+
+        vLLM on a CPU and OpenAI have 128, vLLM on a GPU 16, SGLang 1 to 64, llama.cpp 1.
+        """
+        self._block = gcd(self._block, cached)
+        return self._block
 
     def stand_up(self, slot: int | None) -> None:
         """A request in `slot` is over."""
@@ -171,7 +188,7 @@ class Keeper:
 def _terms(dialect: Dialect, rules: Books, manner: Manner) -> Terms:
     if manner.observe and not dialect.same_protocol:
         # What has to be translated cannot go as it is: it is translated and nothing more.
-        return Terms(dialect, RuleBook(), replace(manner, observe=False))
+        return Terms(dialect, RuleBook(), replace(manner, observe=False, archive=False))
     if manner.observe:
-        return Terms(dialect, RuleBook(), manner, rules)
+        return Terms(dialect, RuleBook(), replace(manner, archive=False), rules)
     return Terms(dialect, rules, manner)

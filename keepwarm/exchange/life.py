@@ -1,6 +1,7 @@
 """One request's life, top to bottom. Read this first.
 
-    parse -> stabilise -> seat -> Open upstream -> relay each event as it comes -> judge -> Write the record
+    parse -> Fetch what stands -> stabilise -> seat -> Open upstream -> relay each event as it comes -> judge
+          -> Write the record
 
 `Life.run` is a generator: it yields commands, the shell performs them and answers each `Wait` with an event. It
 decides everything and does nothing, so a whole life can be played in a test. Whatever events arrive, it ends
@@ -10,15 +11,28 @@ in exactly one Write.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from keepwarm.core.events import Failed
+from keepwarm.core.secret import Parcel
 from keepwarm.errors import ClientError
 from keepwarm.exchange import headers as pass_on
-from keepwarm.exchange.commands import Close, Command, Event, Headers, Reply, Write
+from keepwarm.exchange.commands import (
+    Close,
+    Command,
+    Event,
+    Fetch,
+    Fetched,
+    Headers,
+    HungUp,
+    Reply,
+    Tick,
+    Wait,
+    Write,
+)
 from keepwarm.exchange.compare import Now
 from keepwarm.exchange.diagnosis import diagnose
 from keepwarm.exchange.exact import Question
@@ -32,6 +46,7 @@ from keepwarm.exchange.story import UNSET, Story
 from keepwarm.ledger.records import Record, Recording, Seat
 from keepwarm.rules import key002
 from keepwarm.rules.key002 import Route
+from keepwarm.session import archive
 from keepwarm.session.affinity import SIDE, Choice, Guest
 from keepwarm.session.lineage import Sent
 from keepwarm.upstream import llamacpp
@@ -39,6 +54,8 @@ from keepwarm.upstream.api import Dialect, Outgoing
 from keepwarm.wire.api import Front
 
 Steps: TypeAlias = Generator[Command, Event | None, None]
+FETCH_SECONDS: Final = 0.5
+"""How long a conversation that is not in memory is looked for; a slow disk must not keep a new one waiting."""
 
 
 class Life:
@@ -63,8 +80,8 @@ class Life:
             self.story.ending = "hung_up"
             self.story.status = self.story.status or 499
             yield Close()
-        self._remember()
-        yield Write(*self.close())
+        parcel = self._remember()
+        yield Write(*self.close(), parcel)
 
     def close(self) -> tuple[Record, Recording | None]:
         """Give the seat back and make the record. The shell calls it when a life breaks; else `run` does."""
@@ -80,7 +97,14 @@ class Life:
         who = story.who = self._front.identity(story.call.headers, parsed)
         journal, terms = keeper.journal, keeper.terms(self._front.name)
         rules = story.rules = terms.books.book(who.client)
-        stable = Stabiliser(journal, rules, terms.dialect, self._front).run(parsed, who.session, who.agent)
+        stabiliser = Stabiliser(journal, rules, terms.dialect, self._front)
+        opening = stabiliser.begin(parsed, who.session, who.agent)
+        fetch = opening.unknown() if terms.manner.archive else None
+        if fetch is not None:
+            yield from self._fetch(fetch)
+        stable = stabiliser.go_on(opening)
+        if fetch is not None:
+            archive.claim(stable.lineage, fetch.address.secret)
         if terms.manner.observe:
             stable = replace(stable, metadata=terms.lifting.book(who.client).system(parsed.system).metadata)
         story.stable = stable
@@ -100,11 +124,26 @@ class Life:
         story.sent_bytes = len(outgoing.body)
         yield from passage.run(outgoing)
 
-    def _remember(self) -> None:
-        """What came back, to be known again: of an answer that broke off, what was generated until then."""
+    def _fetch(self, fetch: Fetch) -> Steps:
+        """Let stand what stood in another process, when the ledger still has it. Raises Gone."""
+        yield fetch
+        event: Event | None = None
+        while not isinstance(event, Fetched | Tick):
+            event = yield Wait(FETCH_SECONDS)
+            self.story.now = event.at if event is not None else self.story.now
+            if isinstance(event, HungUp):
+                raise Gone
+        for conversation in event.conversations if isinstance(event, Fetched) else ():
+            archive.restore(self._keeper.journal, conversation)
+
+    def _remember(self) -> Parcel | None:
+        """What came back, to be known again: of an answer that broke off, what was generated until then.
+
+        Gives back what of it is to be kept in the ledger.
+        """
         story, stable = self.story, self.story.stable
         if stable is None or self._passage is None:
-            return
+            return None
         writer, journal = self._passage.writer, self._keeper.journal
         story.usage = writer.usage.over(story.usage)
         after = stable.keys[-1] if stable.keys else b""
@@ -113,7 +152,7 @@ class Life:
         elif story.first_token != UNSET:
             journal.answers.remember_cut(stable.group, writer.answer, after)
         else:  # nothing was generated: the server may not even have read the prompt
-            return
+            return None
         usage = story.usage
         sent = Sent(
             story.call.id,
@@ -127,7 +166,8 @@ class Life:
             stable.trail,
             story.replica,
         )
-        journal.sent(stable.group, stable.lineage, sent)
+        gone = journal.sent(stable.group, stable.lineage, sent)
+        return archive.pack(journal, stable.group, stable.lineage, gone)
 
     def _kind(self, metadata: dict[str, str]) -> str:
         """main, subagent or side: from the client's own word, else from what it sends."""

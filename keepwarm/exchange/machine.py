@@ -4,9 +4,9 @@
     IDLE --Reply--> DONE
     IDLE, OPEN --Write--> CLOSED   the client hung up: nobody is left to answer
 
-Take, Open, Ask, Wait and Close concern the server, Tell whoever watches: Take and Open once, the others at any time
-before Write. The shell holds every life to this table, so that a mistake in a life is an error here and not a
-broken answer to a client.
+Fetch concerns the ledger and comes first, if at all. Take, Open, Ask, Wait and Close concern the server, Tell whoever
+watches: Take and Open once, the others at any time before Write. The shell holds every life to this table, so that a
+mistake in a life is an error here and not a broken answer to a client.
 """
 
 from __future__ import annotations
@@ -15,7 +15,21 @@ import enum
 from typing import Final
 
 from keepwarm.errors import KeepwarmError
-from keepwarm.exchange.commands import Ask, Close, Command, Finish, Open, Reply, Send, Start, Take, Tell, Wait, Write
+from keepwarm.exchange.commands import (
+    Ask,
+    Close,
+    Command,
+    Fetch,
+    Finish,
+    Open,
+    Reply,
+    Send,
+    Start,
+    Take,
+    Tell,
+    Wait,
+    Write,
+)
 
 
 class State(enum.Enum):
@@ -28,6 +42,7 @@ class State(enum.Enum):
 
 
 LEGAL: Final[dict[tuple[State, type[Command]], State]] = {
+    (State.IDLE, Fetch): State.IDLE,
     (State.IDLE, Take): State.IDLE,
     (State.IDLE, Open): State.IDLE,
     (State.IDLE, Ask): State.IDLE,

@@ -69,8 +69,9 @@ def _as_it_is(dialect: Dialect, now: Draft, sent: Sent, rows: list[bytes]) -> Ou
     said |= {"tools": tools, "messages": b"[" + b",".join(rows) + b"]", "model": _encode(sent.options.model)}
     body = b"{" + b",".join(_encode(name) + b":" + value for name, value in said.items() if value.strip()) + b"}"
     count = tuple(pairwise(range(len(rows) + 1)))
-    plain = replace(now, body=body, system=b"", tools=b"", chunks=(b"",) * len(rows), ranges=count)
-    return dialect.request(replace(plain, lengths=(), leading=0, slot=None))
+    # Late tools are offered and not printed: that is said beside the body's own words.
+    plain = replace(now, body=body, system=b"", tools=head.tools if head.late else b"", late=head.late, slot=None)
+    return dialect.request(replace(plain, chunks=(b"",) * len(rows), ranges=count, lengths=(), leading=0))
 
 
 def _system(blocks: tuple[SystemBlock, ...]) -> Iterator[bytes]:

@@ -14,10 +14,12 @@ from msgspec import structs
 from keepwarm.core import digest
 from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import EditNote, Head, Notice, Options, SystemBlock, Tool
+from keepwarm.core.secret import Address
+from keepwarm.exchange.commands import Fetch
 from keepwarm.exchange.compare import Now, differences, head_differences
 from keepwarm.exchange.turns import TurnMaker
 from keepwarm.rules import ord002
-from keepwarm.rules.api import FirstSeen, HeadFix
+from keepwarm.rules.api import FirstSeen, Fix, HeadFix
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session import succession
 from keepwarm.session.journal import KEPT_SHAPES, Group, Journal, Lineage
@@ -64,6 +66,23 @@ class Stable(msgspec.Struct, frozen=True):
     """Bytes of the head and of the shared turns."""
 
 
+class Opening(msgspec.Struct, frozen=True):
+    """The opening of a request: as much of it as tells which conversation it belongs to."""
+
+    parsed: Parsed
+    group: GroupKey
+    system: Fix[tuple[SystemBlock, ...]]
+    """The system prompt after the rules that look at it alone."""
+    asked: bytes
+    """Digest of its words."""
+    maker: TurnMaker
+
+    def unknown(self) -> Fetch | None:
+        """How to look for a conversation that the journal does not know; None when it knows it."""
+        secret = self.maker.secret()
+        return None if secret is None else Fetch(Address(secret, self.group.packed()), others=self.maker.goes_on)
+
+
 class Stabiliser:
     """One request being made stable; `run` does it."""
 
@@ -73,9 +92,8 @@ class Stabiliser:
         self._dialect = dialect
         self._front = front
 
-    def run(self, parsed: Parsed, session: str, agent: str) -> Stable:
-        """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
-        note = self._rules.note
+    def begin(self, parsed: Parsed, session: str, agent: str) -> Opening:
+        """The opening of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
         system = self._rules.system(parsed.system)
         asked = digest.of_text(*[block.text for block in system.value])
         shape = self._shape(asked, system.value, has_tools=bool(parsed.tools_raw))
@@ -83,7 +101,17 @@ class Stabiliser:
         # what stands for clients of one protocol nothing to those of another.
         spoken = f"{self._front.name}>{self._dialect.protocol}@{self._dialect.name}"
         key = GroupKey(session, agent, digest.chain(shape, spoken.encode()), self._front.name)
-        maker = self._maker(self._journal.group(key), parsed)
+        return Opening(parsed, key, system, asked, self._maker(self._journal.group(key), parsed))
+
+    def run(self, parsed: Parsed, session: str, agent: str) -> Stable:
+        """The stable form of a request of `agent` in `session`. Raises BadJson for a part that cannot be read."""
+        return self.go_on(self.begin(parsed, session, agent))
+
+    def go_on(self, opening: Opening) -> Stable:
+        """The stable form of a request that has been begun. Raises BadJson for a part that cannot be read."""
+        note = self._rules.note
+        parsed, key, system, maker = opening.parsed, opening.group, opening.system, opening.maker
+        asked = opening.asked
         lineage = maker.lineage
         heading = self._heading(parsed, asked, system.value, lineage.head, can_tell=maker.can_tell())
         turns = maker.run(heading.notices, self._waiting(heading.head.tools))

@@ -18,9 +18,6 @@ from keepwarm.rules.engine import RuleBook
 from keepwarm.wire.api import ClientFacts, Parsed
 
 UNSET = -1.0
-BLOCK = 128
-"""Tokens that are cached together at the most by servers that are known, but for llama.cpp: vLLM on a CPU and OpenAI
-128, vLLM on a GPU 16, SGLang 1 to 64."""
 
 
 class Story:
@@ -123,7 +120,7 @@ class Story:
             inline=stable.inline,
             slotted=slotted,
             context=keeper.context,
-            block=1 if keeper.kind == "llamacpp" else BLOCK,
+            block=1 if slotted else keeper.block(self.usage.cached_tokens or 0),
             marks=marks,
             pace=self._pace(keeper),
             plain=keeper.manner.record,

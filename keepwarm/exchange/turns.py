@@ -11,17 +11,19 @@ are written anew), stands as well: see `TurnMaker._as_it_stood`. The newest turn
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 from msgspec.structs import replace
 
 from keepwarm.core import digest
 from keepwarm.core.prompt import Edit, EditNote, Message, Notice, Tool, ToolReference, ToolResult, Turn
+from keepwarm.core.secret import secret_of
 from keepwarm.core.sketch import Change, Mark, changes, loose_of, loose_turn, marks_of, together
 from keepwarm.exchange.tail import Tail, find_reminder, tell, tell_tools
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.journal import Facts, Group, Journal, Lineage
-from keepwarm.session.lineage import Standing, Step, Trail, group_turns, sum_up
+from keepwarm.session.lineage import Standing, Step, Trail, group_turns, step_after, sum_up
 from keepwarm.session.recall import Recollection
 from keepwarm.upstream.api import Dialect
 from keepwarm.wire.api import Front
@@ -77,7 +79,7 @@ class TurnMaker:
         self._stood: list[EditNote] = []
         self._inline = ""
         self._waiting: Mapping[str, Tool] = {}
-        self.lineage = self._conversation()
+        self._first = self._first_turn()
 
     def run(self, notices: Sequence[Notice] = (), waiting: Mapping[str, Tool] | None = None) -> Turns:
         """The turns; `notices` are told in the newest one unless they have been, the definition of a tool in `waiting`
@@ -117,17 +119,33 @@ class TurnMaker:
             return keys, steps
         return keys[: steps[newest - 1].said if newest else 0], steps[:newest]
 
-    def _conversation(self) -> Lineage:
-        """The conversation that begins with this request's first turn."""
+    @cached_property
+    def lineage(self) -> Lineage:
+        """The conversation that begins with this request's first turn; made where it is new."""
+        key, loose = _key(b"", self._first), _loose(b"", self._first)
+        return self._journal.lineage(self._group, key, loose, self._wires, goes_on=self.goes_on)
+
+    def secret(self) -> bytes | None:
+        """The secret of a conversation that the journal does not know; None when it does, or nothing is said in it."""
+        key = _key(b"", self._first)
+        if not key or self._journal.knows(self._group, key, _loose(b"", self._first), goes_on=self.goes_on):
+            return None
+        said = [self._message(index)[1] for index in range(len(self._first))]
+        return secret_of(said, self._group.key.front.encode(), self._group.key.shape)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more than the first turn."""
+        return len(self._first) < len(self._raws)
+
+    def _first_turn(self) -> list[Facts]:
         first: list[Facts] = []
         for index in range(len(self._raws)):
             fact = self._facts(index)
             if first and "assistant" in (fact.role, first[0].role):
                 break
             first.append(fact)
-        key = _key(b"", first)
-        goes_on = len(first) < len(self._raws)
-        return self._journal.lineage(self._group, key, _loose(b"", first), self._wires, goes_on=goes_on)
+        return first
 
     def _add(self, facts: Sequence[Facts], start: int, end: int, *, settled: bool, tail: Tail | None) -> None:
         """One more turn: as it stands, or as it did, or made now."""
@@ -269,30 +287,8 @@ class TurnMaker:
 
     def _step(self, turn: Standing, start: int, end: int, late: tuple[Notice, ...] | None) -> Step:
         """The step behind those that are there."""
-        said = size = 0
-        loads: tuple[str, ...] = ()
-        edits: tuple[EditNote, ...] = ()
-        told: tuple[tuple[str, bytes], ...] = ()
-        before: tuple[Notice, ...] = ()
-        if self._row:
-            last = self._row[-1]
-            said, size, loads, edits, told = last.said, last.size, last.loads, last.edits, last.told
-            before = last.late
-        if turn.key:
-            said += 1
-            size += len(turn.chunk) or sum(map(len, self._raws[start:end]))
-        return Step(
-            end,
-            self._facts(start).role,
-            turn,
-            said,
-            size,
-            (*loads, *turn.loads) if turn.loads else loads,
-            sum_up(edits, turn.notes) if turn.notes else edits,
-            (*told, *turn.told) if turn.told else told,
-            late is not None,
-            (*before, *(late or ())),
-        )
+        size = len(turn.chunk) or sum(map(len, self._raws[start:end]))
+        return step_after(self._row[-1] if self._row else None, turn, end, self._facts(start).role, size, late)
 
     def _facts(self, index: int) -> Facts:
         """What a message is: known by its bytes, or read now."""

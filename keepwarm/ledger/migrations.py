@@ -97,6 +97,43 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE requests ADD COLUMN places TEXT",  # JSON
         "ALTER TABLE requests ADD COLUMN shared INTEGER",
     ),
+    (
+        # What stands, sealed: see archive.py. place, owner and name are keyed digests.
+        """
+        CREATE TABLE conversations (
+            number INTEGER PRIMARY KEY,
+            place BLOB NOT NULL,
+            owner BLOB NOT NULL,
+            name BLOB NOT NULL,
+            used REAL NOT NULL,
+            size INTEGER NOT NULL,
+            door BLOB,  -- not NULL: it is kept under another secret, which is sealed here
+            UNIQUE (place, owner, name)
+        )
+        """,
+        "CREATE INDEX conversations_by_use ON conversations (used)",
+        """
+        CREATE TABLE standing (
+            seq INTEGER PRIMARY KEY,  -- in the order of writing
+            conversation INTEGER NOT NULL,
+            name BLOB NOT NULL,
+            sealed BLOB NOT NULL,
+            UNIQUE (conversation, name)
+        )
+        """,
+        """
+        CREATE TABLE tenants (
+            server TEXT NOT NULL,
+            lineage TEXT NOT NULL,
+            session TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            slot INTEGER,  -- NULL: another conversation has taken it
+            used REAL NOT NULL,
+            PRIMARY KEY (server, lineage)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX tenants_by_slot ON tenants (server, slot)",
+    ),
 )
 
 

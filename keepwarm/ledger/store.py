@@ -17,11 +17,15 @@ from collections import Counter, deque
 from pathlib import Path
 from typing import NamedTuple
 
+from keepwarm.core.secret import Parcel
 from keepwarm.errors import LedgerError
-from keepwarm.ledger import migrations
+from keepwarm.ledger import migrations, tenants
+from keepwarm.ledger.archive import Archive, Archivist, Limits
 from keepwarm.ledger.recordings import Recorder
 from keepwarm.ledger.records import Record, Recording, Verdict
 from keepwarm.ledger.rows import COLUMNS, VERDICT_COLUMNS, row_of, verdict_row
+from keepwarm.ledger.seal import Seal, load_seal
+from keepwarm.ledger.tenants import Tenant
 
 BATCH_ROWS = 200
 BATCH_SECONDS = 0.1
@@ -30,6 +34,7 @@ RECORDING_BYTES = 256 * 2**20
 """Bodies of recorded requests that may wait in the queue; a recording beyond that is left out, its record is not."""
 BUSY_SECONDS = 10.0
 """How long a batch waits for another process that is writing to the file."""
+PRUNE_SECONDS = 3600.0
 _TRIES = 400
 """How often the switch to WAL is tried within BUSY_SECONDS."""
 
@@ -49,10 +54,11 @@ _BAD_ROW = (
 
 
 class _Entry(NamedTuple):
-    """A record to be written, with its texts or without."""
+    """A record to be written, with its texts and with what stands since, or without."""
 
     record: Record
     recording: Recording | None
+    parcel: Parcel | None
 
     @property
     def bulk(self) -> int:
@@ -71,26 +77,58 @@ class _Amendment(NamedTuple):
         return 0
 
 
+class _Damage(NamedTuple):
+    """A conversation to let go."""
+
+    number: int
+
+    @property
+    def bulk(self) -> int:
+        return 0
+
+
 class Ledger:
     """The open ledger file, for one gateway process; readers use `query.Query`."""
 
-    def __init__(self, path: str | os.PathLike[str], capacity: int = 10_000) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        capacity: int = 10_000,
+        *,
+        server: str = "",
+        limits: Limits | None = None,
+    ) -> None:
         """Opens or makes the file (mode 0600, a new folder 0700) and brings its tables up to date.
 
-        `capacity` is the number of records that may wait to be written. Raises LedgerError, its text saying which
-        file and what to do, when the file cannot be made or written, is no ledger, or is newer than this keepwarm.
+        capacity  records that may wait to be written
+        server    address of the model server that the records are about
+        limits    how much of what stands is kept; None keeps none of it
+
+        Raises LedgerError, its text saying which file and what to do, when the file cannot be made or written, is no
+        ledger, or is newer than this keepwarm.
         """
         self.path = Path(path)
+        self.archive: Archive | None = None
+        """What stands of conversations that are not in memory; None where that is not kept."""
+        self._archivist: Archivist | None = None
         self._connection = _open(self.path)
+        if limits is not None:
+            seal = _seal(self.path, self._connection)
+            self._archivist = Archivist(self._connection, seal, limits)
+            self.archive = Archive(self.path, seal)
+        self._server = server
+        self.tenants: tuple[Tenant, ...] = tenants.read(self._connection, server)
+        """Which conversations were in the server's slots when the file was opened."""
         self._recorder = Recorder(self._connection)
         self._capacity = capacity
         self._lock = threading.Condition()
-        self._pending: deque[_Entry | _Amendment] = deque()
+        self._pending: deque[_Entry | _Amendment | _Damage] = deque()
         self._waiting_bytes = 0
         self._accepted = self._settled = self._hurried_to = 0
         self._closing = self._ended = False
         self._dropped = 0
         self._untold: Counter[str] = Counter()
+        self._pruned = 0.0
         self._last_error = ""
         self._thread = threading.Thread(target=self._run, name="keepwarm-ledger", daemon=True)
         self._thread.start()
@@ -105,15 +143,16 @@ class Ledger:
         """Why the latest of them was not kept; "" when all were."""
         return self._last_error
 
-    def put(self, record: Record, recording: Recording | None = None) -> bool:
-        """Queues a record; `recording` has its texts when they are to be kept. False when it was dropped.
+    def put(self, record: Record, recording: Recording | None = None, parcel: Parcel | None = None) -> bool:
+        """Queues a record; `recording` has its texts when they are to be kept, `parcel` what stands of its conversation
+        and is new. False when it was dropped.
 
         Never waits for the disk and raises nothing, from any thread. A digest in a recording must stand for exactly its
         bytes (`digest.wire`): a text is stored once per digest.
         """
         with self._lock:
             too_many = recording is not None and self._waiting_bytes > RECORDING_BYTES
-            queued = self._queue(_Entry(record, None if too_many else recording))
+            queued = self._queue(_Entry(record, None if too_many else recording, parcel))
             if queued and too_many:
                 self._drop("the texts of a request were left out: too many wait to be written")
             return queued
@@ -125,6 +164,12 @@ class Ledger:
         """
         with self._lock:
             return self._queue(_Amendment(record_id, verdict))
+
+    def forget(self, conversation: int, reason: str) -> None:
+        """Lets a conversation go that cannot be read, and counts it as a drop."""
+        with self._lock:
+            self._drop(f"what stood of a conversation cannot be read: {reason}")
+            self._queue(_Damage(conversation))
 
     def flush(self, timeout: float = 10.0) -> bool:
         """Waits (seconds) until all that was put before is written or counted as dropped; False when it took longer."""
@@ -140,9 +185,11 @@ class Ledger:
             self._closing = True
             self._lock.notify_all()
         self._thread.join(timeout)
+        if self.archive is not None:
+            self.archive.close()
         return not self._thread.is_alive()
 
-    def _queue(self, entry: _Entry | _Amendment) -> bool:
+    def _queue(self, entry: _Entry | _Amendment | _Damage) -> bool:
         """Whether there is room for one more; the lock is held."""
         if self._closing or self._ended:
             self._drop("the ledger is closed")
@@ -172,7 +219,7 @@ class Ledger:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
 
-    def _next_batch(self) -> list[_Entry | _Amendment]:
+    def _next_batch(self) -> list[_Entry | _Amendment | _Damage]:
         """The next rows to write, waited for; none when the ledger closes and all is written."""
         with self._lock:
             self._lock.wait_for(lambda: self._pending or self._closing)
@@ -184,7 +231,7 @@ class Ledger:
             self._waiting_bytes -= sum(entry.bulk for entry in batch)
             return batch
 
-    def _write(self, batch: list[_Entry | _Amendment]) -> None:
+    def _write(self, batch: list[_Entry | _Amendment | _Damage]) -> None:
         with self._lock:
             told = Counter(self._untold)
         refused: list[str] = []
@@ -192,6 +239,7 @@ class Ledger:
             self._connection.execute("BEGIN IMMEDIATE")
             for entry in batch:
                 self._insert(entry, refused)
+            self._keep_in_bounds()
             for reason, count in told.items():
                 self._connection.execute(_INSERT_DROP, (time.time(), count, reason))
             self._connection.execute("COMMIT")
@@ -206,21 +254,41 @@ class Ledger:
             self._settled += len(batch)
             self._lock.notify_all()
 
-    def _insert(self, entry: _Entry | _Amendment, refused: list[str]) -> None:
+    def _insert(self, entry: _Entry | _Amendment | _Damage, refused: list[str]) -> None:
+        if isinstance(entry, _Damage):
+            if self._archivist is not None:
+                self._archivist.forget(entry.number)
+            return
         if isinstance(entry, _Amendment):
             try:
                 self._connection.execute(_AMEND, (*verdict_row(entry.verdict), entry.record_id))
             except _BAD_ROW as error:
                 refused.append(f"the verdict on request {entry.record_id} cannot be amended: {error}")
             return
-        record, recording = entry
+        record = entry.record
         try:
             seq = self._connection.execute(_INSERT, row_of(record)).lastrowid or 0
-            if recording is not None:
-                self._recorder.write(seq, record.lineage, recording)
+            tenants.write(self._connection, self._server, record)
+            if entry.recording is not None:
+                self._recorder.write(seq, record.lineage, entry.recording)
         except _BAD_ROW as error:
             self._recorder.forget()
             refused.append(f"request {record.id} cannot be written: {error}")
+        if self._archivist is None or entry.parcel is None:
+            return
+        try:
+            self._archivist.write(entry.parcel, record.at)
+        except _BAD_ROW as error:
+            refused.append(f"what stands of the conversation of request {record.id} cannot be written: {error}")
+
+    def _keep_in_bounds(self) -> None:
+        """Within a batch: what is too old or too much goes, a little at a time."""
+        now = time.time()
+        if self._archivist is not None:
+            self._archivist.sweep(now)
+        if now - self._pruned > PRUNE_SECONDS:
+            self._pruned = now
+            tenants.prune(self._connection)
 
     def _take_back(self) -> None:
         """Undoes a batch that failed: SQLite may have done so already, and on a broken disk even this may fail."""
@@ -228,12 +296,22 @@ class Ledger:
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            if self._archivist is not None:
+                self._archivist.recount()
 
     def _drop(self, reason: str) -> None:
         """Counts one drop; the lock is held."""
         self._dropped += 1
         self._untold[reason] += 1
         self._last_error = reason
+
+
+def _seal(path: Path, connection: sqlite3.Connection) -> Seal:
+    try:
+        return load_seal(path)
+    except LedgerError:
+        connection.close()
+        raise
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -29,7 +29,7 @@ fork, it finds in the slot all that the two have in common, and takes it again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -98,16 +98,29 @@ class Choice(msgspec.Struct, frozen=True):
     """Whose seat it was; "" for its own, or an empty one."""
 
 
-def seats(count: int) -> SeatTable:
-    """A table of `count` empty slots."""
-    return SeatTable(tuple(Chair(slot) for slot in range(count)))
+def seats(count: int, before: Sequence[tuple[Guest, int | None]] = ()) -> SeatTable:
+    """A table of `count` slots.
+
+    before  who has had one in an earlier process, the one used longest ago first, and in which slot they still were;
+            None where another had taken it. The server may have been started anew since: then nothing is lost but the
+            tiny request of a handover.
+    """
+    chairs = {slot: Chair(slot) for slot in range(count)}
+    known: list[str] = []
+    for used, (guest, slot) in enumerate(before, 1):
+        tenant = _tenant(guest, count)
+        if slot in chairs:
+            chairs[slot] = Chair(slot, tenant, guest.session, guest.kind, used)
+        elif tenant != SIDE:
+            known.append(tenant)
+    return SeatTable(tuple(chairs.values()), len(before), tuple(known[-KNOWN:]))
 
 
 def choose(table: SeatTable, guest: Guest) -> Choice:
     """The seat for a request of `guest`; the table that comes back has it sitting there, at work."""
     if not table.chairs:
         return Choice(None, "the server has no slots to choose from", "none", table)
-    tenant = SIDE if guest.kind == SIDE and len(table.chairs) > 1 else guest.lineage
+    tenant = _tenant(guest, len(table.chairs))
     for chair in table.chairs:
         if chair.tenant == tenant:
             return _seated(table, chair, guest, tenant, "its own slot", "none")
@@ -126,6 +139,10 @@ def choose(table: SeatTable, guest: Guest) -> Choice:
 def leave(table: SeatTable, slot: int | None) -> SeatTable:
     """The table when a request in `slot` is over."""
     return _with_chair(table, slot, lambda chair: msgspec.structs.replace(chair, busy=max(0, chair.busy - 1)))
+
+
+def _tenant(guest: Guest, chairs: int) -> str:
+    return SIDE if guest.kind == SIDE and chairs > 1 else guest.lineage
 
 
 _INHERITED: Final[dict[Bond, tuple[str, Handover]]] = {

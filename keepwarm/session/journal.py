@@ -15,7 +15,8 @@ from msgspec import structs
 
 from keepwarm.core import digest
 from keepwarm.core.sketch import Loose, Mark
-from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Step
+from keepwarm.session.kept import Kept
+from keepwarm.session.lineage import LARGE, GroupKey, HeadState, Sent, Standing, Step
 from keepwarm.session.recall import Answers
 
 DEFAULT_BYTES = 1024 * 1024 * 1024
@@ -26,8 +27,6 @@ _KEPT_NAMED = 1024
 KEPT_SHAPES = 256
 TURN_BYTES = 1_000
 """What a turn weighs besides its text, so that turns of which the client's own bytes went are bounded too."""
-_SHARED = ("head", "system", "tools", "shown")
-"""The large parts of a head, kept once however many conversations send them."""
 
 
 class Facts(msgspec.Struct, frozen=True, gc=False):
@@ -46,10 +45,14 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
 class Lineage:
     """One conversation: its turns that went upstream, its latest requests, its name."""
 
-    __slots__ = ("count", "head", "id", "loose", "origin", "points", "requests", "standing")
+    __slots__ = ("count", "firsts", "head", "id", "kept", "loose", "origin", "points", "requests", "standing")
 
     def __init__(self, name: str) -> None:
         self.id = name
+        self.firsts: list[bytes] = []
+        """The chain digests of its first turn: several where that was edited, the latest last."""
+        self.kept: Kept | None = None
+        """What of it is in the archive; None while nothing is."""
         self.standing: dict[bytes, Standing] = {}
         self.loose: dict[bytes, bytes] = {}
         """The chain digest of a turn by its loose one; of several the latest."""
@@ -202,9 +205,25 @@ class Journal:
                 found.go_on_from(origin)
                 self._size += found.bytes()
                 self._weight += found.weight()
-        group.lineages[first] = found
-        group.lineages.move_to_end(first)
+        self._enter(group, first, found)
         return found
+
+    def knows(self, group: Group, first: bytes, loose: bytes, *, goes_on: bool) -> bool:
+        """Whether `lineage` would find a conversation by its first turn."""
+        return first in group.lineages or (goes_on and group.alike(loose) is not None)
+
+    def adopt(self, group: Group, lineage: Lineage, *, main: bool) -> bool:
+        """Take a conversation in that stood in another process; False when it has come up here meanwhile.
+
+        main  whether its shape is the main conversation's of its session
+        """
+        if any(first in group.lineages for first in lineage.firsts):
+            return False
+        for first in tuple(lineage.firsts):
+            self._enter(group, first, lineage)
+        if main and group.key.session:
+            self._main[group.key.session] = group.key.shape
+        return True
 
     def _origin(self, key: GroupKey, first: bytes) -> Lineage | None:
         """The conversation of the same agent under another session id that begins with the same turn, the one used
@@ -246,7 +265,7 @@ class Journal:
             self._size += _held(turn) - (_held(old) if old else 0)
             self._weight += _held(turn) + TURN_BYTES - (_held(old) + TURN_BYTES if old else 0)
         if (known := self._heads.get(head.key)) is not None:
-            same = {name: value for name in _SHARED if (value := getattr(known, name)) == getattr(head, name)}
+            same = {name: value for name in LARGE if (value := getattr(known, name)) == getattr(head, name)}
             head = structs.replace(head, **same)
         self._heads[head.key] = head
         lineage.head = head
@@ -257,8 +276,11 @@ class Journal:
             self._heads = {key: known for key, known in self._heads.items() if key in used}
         return head
 
-    def sent(self, key: GroupKey, lineage: Lineage, sent: Sent) -> None:
-        """Note a request that was answered. One that failed leaves nothing to go on from but what stood before it."""
+    def sent(self, key: GroupKey, lineage: Lineage, sent: Sent) -> list[Sent]:
+        """Note a request that was answered. One that failed leaves nothing to go on from but what stood before it.
+
+        Gives back the requests that nothing goes on from any more.
+        """
         if sent.keys and sent.prompt_tokens is not None:
             lineage.points[sent.keys[-1]] = sent.prompt_tokens
         if sent.options.diagnose is not None:  # it may be named again
@@ -271,7 +293,8 @@ class Journal:
             self._latest.popitem(last=False)
         lineage.origin = None
         rest = [old for old in lineage.requests if not (old.keys and sent.keys[: len(old.keys)] == old.keys)]
-        lineage.requests = [sent, *rest][:_KEPT_SENT]
+        before, lineage.requests = lineage.requests, [sent, *rest][:_KEPT_SENT]
+        return [old for old in before if all(old is not one for one in lineage.requests)]
 
     def answered(self, lineage: Lineage, record: str) -> Sent | None:
         """The request with this record, if a client may name it still: one of this conversation's latest, or one that
@@ -294,6 +317,12 @@ class Journal:
         """All conversations, the one used longest ago first."""
         for group in self._groups.values():
             yield from dict.fromkeys(group.lineages.values())
+
+    def _enter(self, group: Group, first: bytes, lineage: Lineage) -> None:
+        if first not in lineage.firsts:
+            lineage.firsts.append(first)
+        group.lineages[first] = lineage
+        group.lineages.move_to_end(first)
 
     def _shrink(self, current: Lineage) -> None:
         """Let the conversations go that were used longest ago, but never the one at work."""

@@ -27,6 +27,10 @@ SHAPE_CHARACTERS = 512
 little for the git status or the date that older clients write further down."""
 
 
+LARGE = ("head", "system", "tools", "shown", "late")
+"""The large parts of a `HeadState`, kept once however many conversations send them."""
+
+
 class GroupKey(msgspec.Struct, frozen=True, gc=False):
     """Who is speaking."""
 
@@ -116,6 +120,38 @@ class Step(msgspec.Struct, frozen=True, gc=False):
     """Whether it goes as the model has read it, and not as this request says it."""
     late: tuple[Notice, ...] = ()
     """What this request says in the turns so far, and the model has not read there: to be told in the newest turn."""
+
+
+def step_after(
+    last: Step | None, turn: Standing, end: int, role: str, size: int, late: tuple[Notice, ...] | None = None
+) -> Step:
+    """The step behind `last` (None: the first one).
+
+    size  bytes of the turn
+    late  see `Step`; None where the turn goes as this request says it
+    """
+    said = passed = 0
+    loads: tuple[str, ...] = ()
+    edits: tuple[EditNote, ...] = ()
+    told: tuple[tuple[str, bytes], ...] = ()
+    before: tuple[Notice, ...] = ()
+    if last is not None:
+        said, passed, loads, edits, told, before = last.said, last.size, last.loads, last.edits, last.told, last.late
+    if turn.key:
+        said += 1
+        passed += size
+    return Step(
+        end,
+        role,
+        turn,
+        said,
+        passed,
+        (*loads, *turn.loads) if turn.loads else loads,
+        sum_up(edits, turn.notes) if turn.notes else edits,
+        (*told, *turn.told) if turn.told else told,
+        late is not None,
+        (*before, *late) if late else before,
+    )
 
 
 class Trail(msgspec.Struct, frozen=True, gc=False):

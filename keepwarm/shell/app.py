@@ -16,22 +16,27 @@ from aiohttp import web
 
 from keepwarm.config import Config, check
 from keepwarm.core.events import Failed, Progress
+from keepwarm.core.secret import Address, Parcel
 from keepwarm.engine.llama import Engine
 from keepwarm.errors import ConfigError
 from keepwarm.exchange.headers import onward
 from keepwarm.exchange.keeper import Call, Keeper, Manner
 from keepwarm.exchange.life import Life, refusal
 from keepwarm.exchange.story import unserved
+from keepwarm.ledger.archive import Limits
 from keepwarm.ledger.records import Record, Recording
 from keepwarm.ledger.store import Ledger
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Shelf
+from keepwarm.session.affinity import Guest
+from keepwarm.session.archive import Conversation
 from keepwarm.session.journal import Journal
 from keepwarm.shell import side_doors
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.drive import Drive
 from keepwarm.shell.extensions import load_extensions
 from keepwarm.shell.inquiries import Inquiries
+from keepwarm.shell.look_up import LookUp
 from keepwarm.upstream.api import Traits
 from keepwarm.upstream.registry import dialects
 from keepwarm.wire.api import Front
@@ -64,6 +69,7 @@ class Gateway:
         self.progress: list[Callable[[str, Progress], None]] = []
         """Called while a long prefill goes on, with the request's id."""
         self.journal = Journal()
+        self._look_up = LookUp(ledger) if ledger is not None and ledger.archive is not None else None
         self._keeper: Keeper | None = None
         self._traits: Traits | None = None
         self._runner: web.AppRunner | None = None
@@ -81,19 +87,32 @@ class Gateway:
             config = self.config
             observe = config.upstream.rewrite is False or traits.first_party
             manner = Manner(
-                config.keep, observe, config.ledger.record, config.upstream.slots, config.marks(), config.ways()
+                config.keep,
+                observe,
+                config.ledger.record,
+                config.upstream.slots,
+                config.marks(),
+                config.ways(),
+                archive=self._look_up is not None and config.keep,
             )
             rules = self.shelf if config.keep else RuleBook()
             self._traits = traits
             spoken = dialects(traits, config.upstream.model)
-            self._keeper = Keeper(traits.kind, spoken, rules, self.journal, manner, traits.slots, traits.context)
+            before = self._tenants() if self._keeper is None else ()
+            self._keeper = Keeper(
+                traits.kind, spoken, rules, self.journal, manner, traits.slots, traits.context, before
+            )
         return self._keeper
 
-    def write(self, record: Record, recording: Recording | None) -> None:
-        """Put a record into the ledger and show it to whoever watches."""
+    def write(self, record: Record, recording: Recording | None = None, parcel: Parcel | None = None) -> None:
+        """Put a record, and what stands since, into the ledger; show the record to whoever watches."""
         if self.ledger is not None:
-            self.ledger.put(record, recording)
+            self.ledger.put(record, recording, parcel)
         _show(self.watchers, record)
+
+    async def fetch(self, address: Address, others: bool) -> tuple[Conversation, ...]:
+        """What the ledger keeps of a conversation."""
+        return () if self._look_up is None else await self._look_up.fetch(address, others)
 
     def amend(self, record: Record) -> None:
         """Put the verdict of a record in the place of the one that was written."""
@@ -104,6 +123,11 @@ class Gateway:
     def tell(self, call: str, progress: Progress) -> None:
         """Show how far a long prefill has come to whoever watches."""
         _show(self.progress, call, progress)
+
+    def _tenants(self) -> list[tuple[Guest, int | None]]:
+        """Who was in the server's slots when the ledger was opened."""
+        tenants = () if self.ledger is None else self.ledger.tenants
+        return [(Guest(one.lineage, one.session, one.kind), one.slot) for one in tenants]
 
     def application(self) -> web.Application:
         """The routes."""
@@ -120,12 +144,12 @@ class Gateway:
             call = Call(secrets.token_hex(12), time.time(), request[side_doors.HEADERS], body, request.query_string)
             keeper = await self.keeper(call.headers)
             if keeper is None:
-                self.write(unserved(call, front.name, self.upstream.url), None)
+                self.write(unserved(call, front.name, self.upstream.url))
                 raise side_doors.nobody(self)
             life = Life(call, keeper, front)
             try:
                 with self.inquiries.aside():
-                    return await Drive(life, request, self.upstream, self.write, self.tell, came).run(front)
+                    return await Drive(life, request, self, came).run(front)
             finally:
                 if life.question is not None and self.config.exact:
                     self.inquiries.put(life.question)
@@ -179,6 +203,8 @@ class Gateway:
             await self._runner.cleanup()
         await self.inquiries.stop()
         await self.upstream.close()
+        if self._look_up is not None:
+            self._look_up.close()
         if self.ledger is not None:
             await asyncio.to_thread(self.ledger.close)
         if self.engine is not None:
@@ -195,7 +221,7 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
     for refused in extensions.refused:
         log.warning("%s", refused)
     shelf = config.shelf(extension.rule for extension in extensions.rules)
-    ledger = None if config.ledger.off else await asyncio.to_thread(Ledger, config.ledger_path)
+    ledger = None if config.ledger.off else await asyncio.to_thread(_open_ledger, config)
     settings = config.upstream
     upstream = Upstream(settings.url, kind=settings.kind, key=settings.key, rewrite=settings.rewrite)
     gateway = Gateway(config, upstream, ledger, engine, shelf)
@@ -205,6 +231,11 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
         await gateway.stop()
         raise
     return gateway
+
+
+def _open_ledger(config: Config) -> Ledger:
+    limits = Limits(config.ledger.keep_days, config.ledger.keep_bytes) if config.ledger.journal else None
+    return Ledger(config.ledger_path, server=config.upstream.url, limits=limits)
 
 
 def _show(watchers: list[Callable[P, None]], *args: P.args, **kwargs: P.kwargs) -> None:

@@ -6,12 +6,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Generator
 from time import perf_counter
-from typing import ParamSpec, TypeAlias
+from typing import ParamSpec, Protocol
 
 import aiohttp
 from aiohttp import web
 
 from keepwarm.core.events import Failed, Progress
+from keepwarm.core.secret import Address, Parcel
 from keepwarm.exchange import machine
 from keepwarm.exchange.commands import (
     Answered,
@@ -21,6 +22,8 @@ from keepwarm.exchange.commands import (
     Command,
     Ended,
     Event,
+    Fetch,
+    Fetched,
     Finish,
     HungUp,
     Lost,
@@ -38,6 +41,7 @@ from keepwarm.exchange.commands import (
 )
 from keepwarm.exchange.life import Life, refusal
 from keepwarm.ledger.records import Record, Recording
+from keepwarm.session.archive import Conversation
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.inbox import Inbox
 from keepwarm.shell.slot import Slot
@@ -46,8 +50,6 @@ from keepwarm.wire.api import Front
 
 log = logging.getLogger("keepwarm")
 P = ParamSpec("P")
-Writing: TypeAlias = Callable[[Record, Recording | None], None]
-Telling: TypeAlias = Callable[[str, Progress], None]
 _UNSENT = 64 * 1024
 """Bytes that may wait to go to the client while there is more to be read from the server."""
 
@@ -58,17 +60,31 @@ class _Answer(web.StreamResponse):
     _send_headers_immediately = False
 
 
+class House(Protocol):
+    """What a life is performed in, besides its own sockets."""
+
+    @property
+    def upstream(self) -> Upstream:
+        """The server."""
+
+    def write(self, record: Record, recording: Recording | None = None, parcel: Parcel | None = None) -> None:
+        """Put a record, and what stands since, into the ledger."""
+
+    def tell(self, call: str, progress: Progress) -> None:
+        """Show how far a prefill has come."""
+
+    async def fetch(self, address: Address, others: bool) -> tuple[Conversation, ...]:
+        """What the ledger keeps of a conversation."""
+
+
 class Drive:
     """One life being performed."""
 
-    def __init__(
-        self, life: Life, request: web.Request, upstream: Upstream, write: Writing, tell: Telling, came: float
-    ) -> None:
+    def __init__(self, life: Life, request: web.Request, house: House, came: float) -> None:
         self._life = life
         self._request = request
-        self._upstream = upstream
-        self._write = write
-        self._tell = tell
+        self._house = house
+        self._upstream = house.upstream
         self._came = came
         self._inbox: Inbox[Event | Exception] = Inbox()
         self._tasks: list[asyncio.Task[None]] = []
@@ -128,6 +144,8 @@ class Drive:
                     self._beside(self._queue_for, slot)
             case Ask(request):
                 self._beside(self._question, request)
+            case Fetch(address, others):
+                self._beside(self._look_up, address, others)
             case Start(status, headers):
                 self._response = _Answer(status=status, headers=dict(headers))
                 await self._response.prepare(self._request)
@@ -154,10 +172,10 @@ class Drive:
             for task in self._tasks:
                 task.cancel()
         elif isinstance(command, Tell):
-            self._tell(command.call, command.progress)
+            self._house.tell(command.call, command.progress)
         elif isinstance(command, Write):
             self._written = True
-            self._write(command.record, command.recording)
+            self._house.write(command.record, command.recording, command.parcel)
 
     def _hang_up(self, steps: Generator[Command, Event | None, None]) -> None:
         """Tell the life that its client is gone, and do what it still wants done."""
@@ -171,7 +189,7 @@ class Drive:
         if not self._written:
             self._life.story.ending = "hung_up"
             self._written = True
-            self._write(*self._life.close())
+            self._house.write(*self._life.close())
 
     async def _break(self, front: Front) -> None:
         self._life.story.fail("internal", "keepwarm itself failed; its log says where")
@@ -186,7 +204,7 @@ class Drive:
         self._life.story.status = 500
         if not self._written:
             self._written = True
-            self._write(*self._life.close())
+            self._house.write(*self._life.close())
 
     async def _next(self, seconds: float) -> Event:
         if not self._inbox:
@@ -236,6 +254,10 @@ class Drive:
         """The slot is held until the life is over."""
         self._held = slot
         self._inbox.put_now(Taken(self._now()))
+
+    async def _look_up(self, address: Address, others: bool) -> None:
+        found = await self._house.fetch(address, others)
+        await self._inbox.put(Fetched(found, self._now()))
 
     async def _question(self, request: Outgoing) -> None:
         status, body = await self._upstream.ask(request)

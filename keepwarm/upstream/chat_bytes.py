@@ -67,8 +67,8 @@ class ChatBytes(msgspec.Struct, frozen=True):
         wanted: dict[str, bytes] = {}
         if not draft.untouched:
             patches = _message_patches(draft, spans["messages"])
-            if draft.tools and "tools" in spans:
-                patches.append(Patch(*spans["tools"], _row(draft.tools, draft.late)))
+            if draft.tools and not draft.late and "tools" in spans:
+                patches.append(Patch(*spans["tools"], draft.tools))
             wanted = self.wanted(draft, spans)
             wanted |= {name: _encode(value) for name, value in draft.members}
         if self.model:
@@ -103,7 +103,8 @@ class LlamaCppBytes(ChatBytes, frozen=True):
     def wanted(self, draft: Draft, spans: Mapping[str, Span]) -> dict[str, bytes]:
         """The slot, and the switches of the chat template; what the client says of these itself is left to it.
 
-        As in `llamacpp`, `tools` among the switches are those that the template prints.
+        Tools that the model reads of in the conversation: `tools` stays as the client wrote it, and the template prints
+        those that stand at the head (see `llamacpp.py`).
         """
         found: dict[str, bytes] = {}
         if draft.slot is not None:
@@ -117,11 +118,6 @@ class LlamaCppBytes(ChatBytes, frozen=True):
 
 SWITCHES = {"preserve_thinking": b"true", "clear_thinking": b"false"}
 """Of chat templates (Qwen, GLM) that otherwise drop earlier reasoning; one that does not know them sees nothing."""
-
-
-def _row(*arrays: bytes) -> bytes:
-    """The elements of several arrays as one array."""
-    return b"[" + b",".join(filter(None, (array[1:-1] for array in arrays))) + b"]"
 
 
 def _switches(draft: Draft, spans: Mapping[str, Span], ours: Mapping[str, bytes]) -> dict[str, bytes]:

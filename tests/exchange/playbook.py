@@ -27,6 +27,8 @@ from keepwarm.exchange.commands import (
     Command,
     Ended,
     Event,
+    Fetch,
+    Fetched,
     HungUp,
     Lost,
     Open,
@@ -44,6 +46,7 @@ from keepwarm.exchange.life import Life
 from keepwarm.ledger.records import Record
 from keepwarm.rules.engine import rule_book
 from keepwarm.rules.shelf import Books
+from keepwarm.session.archive import Conversation
 from keepwarm.session.journal import Journal
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.chat_shapes import ChatShape, Counts
@@ -115,6 +118,11 @@ def lost(reason: str = "reset") -> Happening:
 def taken() -> Happening:
     """The slot is held."""
     return Taken
+
+
+def fetched(*conversations: Conversation) -> Happening:
+    """A Fetch is answered."""
+    return lambda at: Fetched(conversations, at)
 
 
 def answered(status: int, body: bytes = b"") -> Happening:
@@ -223,7 +231,9 @@ class Playbook:
         """Let the life have its slot and its answer; what it asks beside comes to nothing."""
         while not self._done:
             self._pending.clear()
-            if isinstance(self.commands[-1], Take):
+            if isinstance(self.commands[-1], Fetch):
+                self >> fetched()
+            elif isinstance(self.commands[-1], Take):
                 self >> taken()
             elif isinstance(self.commands[-1], Ask):
                 self >> answered(500)

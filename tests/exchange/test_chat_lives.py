@@ -227,3 +227,47 @@ def test_who_is_observed_gets_and_sends_the_very_bytes(kind: str) -> None:
     assert record.edits == ()
     assert dict(record.metadata)["cch"] == "1a2b3"
     assert record.seat is None or record.seat.slot is None
+
+
+# Whatever a client says
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "text", "user", "tool", "assistant", "x"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(
+        st.sampled_from(["role", "content", "type", "text", "tool_calls", "function", "name", "arguments", "id"]),
+        inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+_MESSAGES = st.fixed_dictionaries(
+    {"role": st.sampled_from(["system", "developer", "user", "assistant", "tool", "function", "novel"])},
+    optional={
+        "content": _VALUES,
+        "tool_calls": _VALUES | st.lists(st.just({"id": "a", "function": {"name": "Bash", "arguments": "{}"}})),
+        "tool_call_id": st.just("a") | _VALUES,
+        "reasoning_content": _VALUES,
+        "name": _VALUES,
+    },
+)
+
+
+@given(
+    st.lists(_MESSAGES, min_size=1, max_size=5),
+    st.dictionaries(
+        st.sampled_from(["tools", "stream_options", "chat_template_kwargs", "tool_choice", "user", "stop"]), _VALUES
+    ),
+    st.sampled_from(["llamacpp", "chat"]),
+)
+def test_whatever_a_client_says_is_sent_on_as_json_or_refused(
+    messages: list[dict[str, Any]], more: dict[str, Any], kind: str
+) -> None:
+    on = keeper(kind)
+    for count in (len(messages), *range(1, len(messages) + 1)):
+        book = life(request(*messages[:count], **more), on)
+        first = book.commands[0]
+        if isinstance(first, Reply):
+            assert first.status == 400
+            assert json.loads(first.body)["error"]["type"] == "invalid_request_error"
+        else:
+            assert isinstance(book.sent()["messages"], list)
+            assert book.answer_with(STREAM + ENDING).over().ending == "done"

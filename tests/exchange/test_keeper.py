@@ -7,7 +7,7 @@ import json
 import pytest
 
 from keepwarm.errors import ClientError
-from keepwarm.exchange.keeper import Manner
+from keepwarm.exchange.keeper import Manner, Pace
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Shelf, Table
 from keepwarm.session.affinity import SIDE, Guest
@@ -105,3 +105,24 @@ def test_a_client_for_whom_slots_are_switched_off_gets_none() -> None:
     seats = [play(request(), on, Answer("Hello."), headers={"user-agent": agent}).over().seat for agent in ("pi/1", "")]
     assert [seat.slot for seat in seats if seat is not None] == [None, 0]
     assert on.table.busy() == 0
+
+
+def test_what_a_server_caches_together_is_told_by_its_counts() -> None:
+    on = keeper()
+    assert [on.block(cached) for cached in (0, 384, 128, 0, 1600, 1472, 1089)] == [128, 128, 128, 128, 64, 64, 1]
+
+
+# How fast the server is
+
+
+def test_the_pace_is_that_of_long_prompts_and_of_late() -> None:
+    pace = Pace()
+    assert pace.usual is None
+    assert pace.learn(100, 1_000.0) is None, "so few tokens tell the time of everything else"
+    assert pace.learn(1_000, 2_000.0) == 2.0
+    assert pace.usual == 2.0
+    for _ in range(60):
+        assert pace.learn(1_000, 500.0) == 0.5
+    assert pace.usual == pytest.approx(0.5, rel=0.01)
+    assert pace.learn(10, 1.0) == pace.usual
+    assert pace.learn(1_000, 0.0) == pace.usual

@@ -9,7 +9,7 @@ import pytest
 from keepwarm.exchange.commands import Open, Write
 from keepwarm.exchange.keeper import Call, Keeper, Manner
 from keepwarm.exchange.story import unserved
-from keepwarm.ledger.records import Record
+from keepwarm.ledger.records import Record, Verdict
 from keepwarm.rules.engine import rule_book
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.chat_shapes import Counts
@@ -200,3 +200,39 @@ def test_a_request_that_no_server_could_take_has_a_record_too() -> None:
     record = unserved(call, "anthropic", "http://127.0.0.1:1")
     assert (record.id, record.status, record.ending, record.received_bytes) == (call.id, 502, "failed", 2)
     assert record.error.startswith("unreachable")
+
+
+# What an excerpt shows, and what was lost in time
+
+
+def edited(on: Keeper) -> Verdict:
+    """The verdict on a request of which an old turn is another, and much was processed again."""
+    secret = {"role": "user", "content": "my secret word 42 is here"}
+    other = {"role": "user", "content": "my secret text 43 is here"}
+    ask(on, USER, YES, secret, counts=(0, 3000, 20))
+    found = ask(on, USER, YES, other, YES, ON, counts=(500, 2800, 20)).verdict
+    assert found is not None
+    return found
+
+
+def test_an_excerpt_shows_no_word() -> None:
+    verdict = edited(keeper())
+    assert verdict.place is not None
+    assert verdict.places == (verdict.place,)
+    assert (verdict.place.code, verdict.place.path) == ("HIS005", "/messages/2/content")
+    said = repr(verdict)
+    assert not any(word in said for word in ("secret", "word", "42", "43"))
+    assert "xxxxxx xxxx 00" in verdict.place.before
+
+
+def test_an_excerpt_shows_words_where_texts_are_recorded() -> None:
+    verdict = edited(keeper(manner=Manner(record=True)))
+    assert verdict.place is not None
+    assert "word 42" in verdict.place.before
+    assert "text 43" in verdict.place.after
+
+
+def test_lost_tokens_are_told_in_time() -> None:
+    verdict = edited(keeper())
+    assert verdict.lost > 0
+    assert verdict.lost_ms == pytest.approx(verdict.lost * 12.5 / 2800)

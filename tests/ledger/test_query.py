@@ -15,7 +15,7 @@ from keepwarm.errors import LedgerError
 from keepwarm.ledger.query import News, Query
 from keepwarm.ledger.records import Record, Verdict
 from keepwarm.ledger.store import Ledger
-from tests.ledger.samples import RECORDS, a_record
+from tests.ledger.samples import RECORDS, a_record, a_recording
 
 
 def fill(path: Path, *records: Record) -> None:

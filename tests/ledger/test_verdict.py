@@ -204,3 +204,55 @@ def test_every_verdict_is_sound(
         assert moved
     if verdict.expected is not None and used.prompt_tokens is not None:
         assert verdict.expected <= used.prompt_tokens
+
+
+# By the server's own ids
+
+
+def exact(actual: int, shared: int, *suspects: Suspect, pace: float | None = None) -> Verdict:
+    before = replace(BEFORE, share=0.5 if suspects else 1.0, replayed=not suspects, shared=shared)
+    return judge_suspects(usage(actual), before, suspects, Scene(pace=pace))
+
+
+LATE: Final = Suspect(replace(HEADER, path="/messages/9", share=0.9, most=0.95), ("HIS005",))
+EARLY: Final = Suspect(replace(HEADER, share=0.4, most=0.6), ("VOL001",))
+
+
+def test_the_figure_is_theirs_and_what_stands_behind_it_was_lost() -> None:
+    verdict = exact(5_003, 5_003, EARLY, LATE)
+    assert gist(verdict) == ("partial", "client", "exact", 5_197)
+    assert (verdict.expected, verdict.shared, verdict.causes) == (5_003, 5_003, ("VOL001", "HIS005"))
+    assert [(place.code, place.path) for place in verdict.places] == [
+        ("VOL001", "/system/0/text"), ("HIS005", "/messages/9")
+    ]  # fmt: skip
+
+
+def test_an_exact_figure_is_not_off_by_a_tenth() -> None:
+    assert exact(5_003 - SLACK - 1, 5_003, EARLY).causes == ("VOL001",)
+    both = exact(5_003 - SLACK - 2, 5_003, EARLY)
+    assert (both.blame, both.causes) == ("client", ("VOL001", "SRV001"))
+    assert exact(300, 5_203, EARLY).blame == "client"
+    assert exact(0, 5_203, EARLY).blame == "server", "the greater loss is the server's"
+
+
+def test_both_prompts_whole_and_less_reused_is_the_servers() -> None:
+    verdict = exact(4_000, 10_000)
+    assert gist(verdict) == ("partial", "server", "exact", 6_200)
+    assert verdict.expected == 10_200
+
+
+@given(st.integers(0, 10_500), st.integers(0, 10_000), st.sampled_from([(), (EARLY,), (LATE,), (EARLY, LATE)]))
+def test_what_is_claimed_holds_together(actual: int, shared: int, suspects: tuple[Suspect, ...]) -> None:
+    verdict = exact(actual, shared, *suspects)
+    assert verdict.grade == "exact"
+    assert verdict.expected is not None
+    assert verdict.expected >= min(shared, 10_500)
+    assert verdict.expected >= min(actual, 10_500)
+    assert verdict.lost >= 0
+    assert verdict.lost in (0, 10_200 - actual)
+    assert {place.code for place in verdict.places} <= set(verdict.causes)
+
+
+def test_a_usual_pace_serves_where_the_prompt_was_not_measured() -> None:
+    assert exact(5_000, 5_003, EARLY, pace=0.5).lost_ms == 0.5 * 5_200
+    assert exact(5_000, 5_003, EARLY).lost_ms is None

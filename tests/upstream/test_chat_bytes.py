@@ -136,20 +136,6 @@ def test_the_clients_word_wins(said: dict[str, Any], sent: dict[str, Any]) -> No
     assert {name: found.get(name) for name in sent} == sent
 
 
-def test_llama_cpp_is_told_which_tools_its_template_prints() -> None:
-    """As it prints those of `tools`: with a description, and without what it does not know."""
-    shown = b'[{"type":"function", "function":{"strict":true, "parameters":{"b":1.0}, "name":"A"}} , {"type":"odd"}]'
-    late = b'[{"type":"function","function":{"name":"B"}}]'
-    came = draft(request(tools=[{}], chat_template_kwargs={"novel": 1}))
-    sent = LlamaCppBytes().request(replace(came, tools=shown, late=late)).body
-    assert b'"tools": %b,%b]' % (shown[:-1], late[1:-1]) in sent
-    printed = b'[{"type":"function","function":{"name":"A","description":"","parameters":{"b":1.0}}},{"type":"odd"}]'
-    assert b'"tools":%b' % printed in sent
-    assert json.loads(sent)["chat_template_kwargs"]["novel"] == 1
-    assert LlamaCppBytes().quiet_tools
-    assert not ChatBytes().quiet_tools
-
-
 def test_without_a_slot_to_choose_none_is_said() -> None:
     assert b"id_slot" not in LlamaCppBytes().request(draft(request())).body
 
@@ -202,9 +188,13 @@ def test_cache_marks_are_the_clients_own() -> None:
 
 
 def test_a_late_tool_can_be_called_and_is_not_printed_at_the_head() -> None:
-    bash, late = ({"type": "function", "function": {"name": name}} for name in ("bash", "late"))
-    came = request(tools=[late, bash])
-    head = json.dumps([bash]).encode()
-    sent = json.loads(LlamaCppBytes().request(replace(draft(came), tools=head, late=b"[..]")).body)
-    assert sent["tools"] == [late, bash]
-    assert sent["chat_template_kwargs"]["tools"] == [bash]
+    """The others are printed as llama.cpp prints those of `tools`: with a description, and nothing unknown."""
+    bash = {"type": "function", "function": {"strict": True, "parameters": {"b": 1}, "name": "bash"}}
+    late, odd = {"type": "function", "function": {"name": "late"}}, {"type": "odd"}
+    came = draft(request(tools=[late, bash, odd], chat_template_kwargs={"novel": 1}))
+    sent = json.loads(LlamaCppBytes().request(replace(came, tools=json.dumps([bash, odd]).encode(), late=b"[..]")).body)
+    assert sent["tools"] == [late, bash, odd]
+    printed = {"type": "function", "function": {"name": "bash", "description": "", "parameters": {"b": 1}}}
+    assert sent["chat_template_kwargs"]["tools"] == [printed, odd]
+    assert list(sent["chat_template_kwargs"]["tools"][0]["function"]) == ["name", "description", "parameters"]
+    assert sent["chat_template_kwargs"]["novel"] == 1
