@@ -59,7 +59,10 @@ def _as_it_is(dialect: Dialect, now: Draft, sent: Sent, rows: list[bytes]) -> Ou
     """In a body of the client's protocol, of which no part is to be changed again."""
     said = {name: now.body[start:end] for name, (start, end) in members(now.body).items()}
     head = sent.head
-    tools = head.tools or (b"[" + b",".join(tool.raw for tool in head.head.tools) + b"]" if head.head.tools else b"")
+    listed_tools = sorted(head.head.tools, key=lambda tool: tool.index)
+    said_itself = b"[" + b",".join(tool.raw for tool in listed_tools) + b"]" if listed_tools else b""
+    # Where some are late, the client's own list went, and the other was for the template to print.
+    tools = said_itself if head.late else head.tools or said_itself
     system = head.system or b",".join(_system(head.head.system))
     if dialect.protocol == "anthropic":
         listed = not head.system and bool(head.head.system) and head.head.system[0].index >= 0
