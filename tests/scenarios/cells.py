@@ -14,7 +14,7 @@ from keepwarm.testing.scenarios.injection import Injection, Shape
 from keepwarm.testing.scenarios.played import Setting
 from keepwarm.testing.scenarios.scenario import Scenario
 from keepwarm.testing.scenarios.table import INJECTIONS
-from keepwarm.testing.templates import NAMES as TEMPLATES
+from keepwarm.testing.templates import NAMES
 from keepwarm.wire.fronts import FRONTS
 
 SHAPES: Final[tuple[Shape, ...]] = ("messages", "chat") if "chat" in FRONTS else ("messages",)
@@ -105,7 +105,7 @@ def cells() -> list[Cell]:
     found = [
         Cell(row, template, shape, mends)
         for row in rows
-        for template in TEMPLATES
+        for template in NAMES
         for shape in SHAPES
         for mends in (True, False)
     ]

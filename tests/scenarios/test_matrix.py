@@ -14,7 +14,8 @@ from keepwarm.testing.scenarios.play import play
 from keepwarm.testing.scenarios.simulation import simulate
 from keepwarm.testing.scenarios.table import INJECTIONS
 from keepwarm.testing.scenarios.verdicts import faults
-from tests.scenarios.cells import NOT_YET, SHAPES, TEMPLATES, Cell, cells, not_yet, representatives, simulated
+from keepwarm.testing.templates import NAMES
+from tests.scenarios.cells import NOT_YET, SHAPES, Cell, cells, not_yet, representatives, simulated
 from tests.scenarios.conftest import EnginesFor
 
 
@@ -53,7 +54,7 @@ def test_a_cell_with_a_simulated_cache(cell: Cell) -> None:
 def test_every_cause_has_its_representative() -> None:
     chosen = representatives()
     assert {row.code for cell in chosen for row in cell.rows} == {row.code for row in INJECTIONS.values()}
-    assert {cell.template for cell in chosen} == set(TEMPLATES)
+    assert {cell.template for cell in chosen} == set(NAMES)
     assert {cell.mends for cell in chosen} == {True, False}
     assert {cell.shape for cell in chosen} == set(SHAPES)
 
