@@ -12,12 +12,15 @@ from msgspec.structs import replace
 from keepwarm.errors import ClientError
 from keepwarm.exchange.loading import Loads
 from keepwarm.exchange.routing import Ways
+from keepwarm.ledger.server_side import Server
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Books
 from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, seats
 from keepwarm.session.journal import Journal
 from keepwarm.upstream.api import Dialect
 
+ENOUGH: Final = 3
+"""Requests that go on and find nothing reused, after which a server that never reused anything is believed."""
 LARGEST_BLOCK: Final = 128
 """Of servers that are known."""
 
@@ -93,6 +96,7 @@ class Keeper:
 
     kind      of server, for the record
     dialects  by the protocol of the clients: one table of seats and one journal are for all of them
+    memory    what its model keeps of a prompt: `Traits.memory`
     before    who has had a slot in an earlier process, see `affinity.seats`
     """
 
@@ -106,6 +110,7 @@ class Keeper:
         slots: int = 0,
         context: int | None = None,
         before: Sequence[tuple[Guest, int | None]] = (),
+        memory: str = "",
     ) -> None:
         self.kind = kind
         self.manner = manner
@@ -117,6 +122,9 @@ class Keeper:
         self._seats = seats(slots if manner.seats and manner.keep else 0, before)
         self._last_in_slot = {slot: guest.lineage for guest, slot in before if slot is not None}
         self._latest = ""
+        self._memory = memory
+        self._reuses = False
+        self._nothings = 0
         self._block = LARGEST_BLOCK
         self.pace = Pace()
         """How long a token of a prompt takes."""
@@ -179,6 +187,16 @@ class Keeper:
         """
         self._block = gcd(self._block, cached)
         return self._block
+
+    def server(self, cached: int | None, *, returning: bool) -> Server:
+        """What is known of the server; `cached` is what it says that it reused for a request of a known conversation
+        (`returning`) or a new one."""
+        if cached:
+            self._reuses = True
+        elif returning and cached == 0:
+            self._nothings += 1
+        reported = self._reuses or self._nothings < ENOUGH
+        return Server(memory=self._memory, context=self.context, reported=reported)
 
     def stand_up(self, slot: int | None) -> None:
         """A request in `slot` is over."""

@@ -26,6 +26,16 @@ import msgspec
 NEAR: Final = 8
 """Tokens in front of a prompt's end where llama.cpp's last checkpoint stands (4, or 5 when it is taken from the host
 cache), and a little more."""
+WHY: Final = {
+    "SRV001": "it had dropped the rest",
+    "SRV002": "its model cannot go back to where the prompts part",
+    "SRV003": "its context was full, and the prompt was cut",
+    "SRV004": "it was started anew, or has loaded its model again",
+    "SRV005": "the rest had been given up for other conversations",
+    "SRV006": "it does not say what it reuses",
+    "SRV007": "it has never reused anything: its cache may be switched off",
+}
+"""Each reason in words, to stand behind what the server reused."""
 _CANNOT_GO_BACK: Final = frozenset(("swa", "hybrid", "recurrent"))
 
 

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from keepwarm.core.diff import Difference, excerpt
 from keepwarm.core.events import Usage
 from keepwarm.ledger.records import Blame, Grade, Outcome, Place, Verdict
+from keepwarm.ledger.server_side import WHY, Loss, Server, server_cause
 
 SLACK: Final = 64
 """Tokens that any request may pay above the ideal: the prompt's last token is always run, the answer's last one is
@@ -73,12 +74,10 @@ class Scene(msgspec.Struct, frozen=True):
     """Why the conversation's slot was used by another in between; "" when it was not."""
     replica: str = ""
     """How another replica answered than before; "" when the same did, or nothing tells."""
-    restarted: bool = False
-    """The server was started anew since the request before."""
-    memory: str = ""
-    """"swa" or "recurrent" for a model that cannot go back; "" when it can, or nothing is known."""
-    context: int | None = None
-    """Tokens that one conversation can hold."""
+    server: Server = Server()
+    """What is known of the server itself."""
+    seated: bool = False
+    """The gateway chose the slot."""
     inline: str = ""
     """JSON pointer to a system message that went upstream among the others, where a server may move it to the head."""
     slotted: bool = True
@@ -214,20 +213,22 @@ class _Case:
             return "seat", "SEA001", scene.moved
         if scene.replica:
             return "seat", "SEA002", f"another replica answered, {scene.replica}"
-        if scene.restarted:
-            return "server", "SRV004", "it was started anew, or has loaded its model again"
         if scene.marks:
             return "client", scene.marks[0], "the cache markers are not where they would keep it"
         if not parted and actual >= self._tokens - self._slack:
             return "server", "HIS008", "the answer before reads another way than it was generated"
         if scene.inline and not parted:
             return "client", "ROL001", "system messages among the others were moved to the head"
-        if scene.context and (self._usage.prompt_tokens or 0) >= scene.context - self._slack:
-            return "server", "SRV003", f"its context of {scene.context:,} tokens is full and was cut"
-        if scene.memory:
-            how = "go back to an earlier place" if parted else "go on but from where it stopped"
-            return "server", "SRV002", f"its model ({scene.memory}) cannot {how}"
-        return "server", "SRV001", "it had dropped the rest"
+        loss = Loss(
+            actual=actual,
+            prompt_tokens=self._usage.prompt_tokens,
+            before=self._before.prompt_tokens,
+            answer=self._before.output_tokens,
+            appended=not parted and self._before.share >= 1.0,
+            seated=scene.seated,
+        )
+        code = server_cause(loss, scene.server)
+        return "server", code, WHY[code]
 
     def _verdict(
         self,

@@ -100,7 +100,15 @@ class Gateway:
             spoken = dialects(traits, config.upstream.model)
             before = self._tenants() if self._keeper is None else ()
             self._keeper = Keeper(
-                traits.kind, spoken, rules, self.journal, manner, traits.slots, traits.context, before
+                traits.kind,
+                spoken,
+                rules,
+                self.journal,
+                manner,
+                traits.slots,
+                traits.context,
+                before,
+                traits.memory,
             )
         return self._keeper
 
