@@ -71,6 +71,9 @@ async def test_without_checkpoints_everything_is_processed_again(
     assert whole.cached_tokens > 2000
     assert exchange.cached_tokens == 0
     assert await stage.cause(-1 % len(stage.records), appended=False) == "SRV002"
+    verdict = stage.records[-1].verdict
+    assert verdict is not None
+    assert (verdict.blame, verdict.causes[0]) == ("server", "SRV002"), verdict
 
 
 @pytest.mark.parametrize(("memory", "change"), CELLS)
