@@ -121,7 +121,7 @@ class Story:
             slotted=slotted,
             server=keeper.server(self.usage.cached_tokens, returning=stable.before is not None and not stable.sibling),
             seated=self.seat is not None and self.seat.slot is not None,
-            block=1 if slotted else keeper.block(self.usage.cached_tokens or 0),
+            block=1 if slotted or keeper.kind == "llamacpp" else keeper.block(self.usage.cached_tokens or 0),
             marks=marks,
             pace=self._pace(keeper),
             plain=keeper.manner.record,

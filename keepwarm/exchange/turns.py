@@ -262,7 +262,7 @@ class TurnMaker:
             spoken, more = tell_tools(spoken, self._waiting)
             edits += more
         fix = self._rules.turn(spoken, self._recollection(after))
-        notes = (*self._named(edits, original), *self._named(fix.edits, fix.value))
+        notes = self._named((*edits, *fix.edits), original)
         for message in fix.value.messages:
             if message.role == "system" and message.blocks:
                 self._inline = f"/messages/{message.index}"

@@ -25,6 +25,7 @@ Measured with Claude Code 2.1.39, 2.1.114 and 2.1.328; ollama/ollama commit ac83
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Final
 
 from msgspec import structs
@@ -42,11 +43,17 @@ def replay(turn: Turn, memory: Memory) -> Fix[Turn]:
     for message in turn.messages:
         blocks = tuple(
             _replayed(block, memory, f"/messages/{message.index}/content/{place}/input", edits)
-            for place, block in enumerate(message.blocks)
+            for place, block in zip(_places(message), message.blocks, strict=True)
         )
         changed = any(mine is not theirs for mine, theirs in zip(blocks, message.blocks, strict=True))
         messages.append(Message(message.role, blocks, message.index, message.raw) if changed else message)
     return Fix(Turn(tuple(messages)), tuple(edits))
+
+
+def _places(message: Message) -> list[int]:
+    """Where the client has each block: not counting those in front that a rule made."""
+    made = list(accumulate(not block.raw for block in message.blocks)) if message.raw else [0] * len(message.blocks)
+    return [place - before for place, before in enumerate(made)]
 
 
 def _replayed(block: Block, memory: Memory, path: str, edits: list[Edit]) -> Block:
