@@ -36,7 +36,7 @@ def by_key(request: web.Request) -> int:
 @asynccontextmanager
 async def balancer(urls: list[str], choose: Choose) -> AsyncIterator[str]:
     """The address of a balancer that sends completions where `choose` says, and names the engine that answered."""
-    async with aiohttp.ClientSession() as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
 
         async def forward(request: web.Request) -> web.StreamResponse:
             url = urls[choose(request) % len(urls)]
