@@ -113,14 +113,15 @@ class Story:
         if self.marked is not None and stable.before is not None:
             changed = (difference.path for difference in stable.differences)
             marks = faults(self.call.body, self.marked, self.rules, stable.options.model, changed)
-        slotted = self.slotted or (self.seat is not None and self.seat.slot is not None)
+        seated = self.seat is not None and self.seat.slot is not None
+        slotted = self.slotted or seated
         return Scene(
             self.moved,
             self._other_replica(stable),
             inline=stable.inline,
             slotted=slotted,
             server=keeper.server(self.usage.cached_tokens, returning=stable.before is not None and not stable.sibling),
-            seated=self.seat is not None and self.seat.slot is not None,
+            seated=seated,
             block=1 if slotted or keeper.kind == "llamacpp" else keeper.block(self.usage.cached_tokens or 0),
             marks=marks,
             pace=self._pace(keeper),

@@ -26,6 +26,7 @@ from keepwarm.core.prompt import (
     Turn,
 )
 from keepwarm.core.reminder import behind, inside, wrap
+from keepwarm.core.sketch import inside_result
 from keepwarm.rules import ord002
 
 Told = tuple[tuple[str, bytes], ...]
@@ -86,7 +87,7 @@ def find_reminder(block: Block, strict: bytes) -> str:
     if isinstance(block, Text):
         texts = [block.text, *inside(block.text)]
     elif isinstance(block, ToolResult):
-        texts = [text for part in block.content if isinstance(part, Text) for text in inside(part.text)]
+        texts = [*inside_result(block)]
     return next((text for text in texts if digest.of_text(text) == strict), "")
 
 
