@@ -101,8 +101,6 @@ class Story:
         stable = self.stable
         if stable is None or self.ending == "failed":
             return None
-        if self.ending == "hung_up" and self.usage.cached_tokens is None:
-            return None
         suspects = tuple(Suspect(one, self.rules.causes(one)) for one in stable.differences)
         case = self.case = Case(self.usage, self._before(stable), suspects, self._scene(stable, keeper))
         return judge(case.usage, case.before, case.suspects, case.scene)
@@ -126,6 +124,7 @@ class Story:
             marks=marks,
             pace=self._pace(keeper),
             plain=keeper.manner.record,
+            hung_up=self.ending == "hung_up",
         )
 
     def _other_replica(self, stable: Stable) -> str:

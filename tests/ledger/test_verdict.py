@@ -135,13 +135,24 @@ def test_both_changed_and_dropped_is_the_servers_with_the_change_named_behind() 
     verdict = judge(usage(0), replace(BEFORE, share=0.9), HEADER, ("VOL001",))
     assert (verdict.outcome, verdict.blame, verdict.lost) == ("miss", "server", 10_200)
     assert verdict.causes == ("SRV001", "VOL001")
-    assert verdict.expected == 9_000
+    assert verdict.expected == 4_500
 
 
 def test_an_estimate_may_be_off_by_a_tenth() -> None:
+    share, turn = replace(BEFORE, share=0.5), replace(HEADER, where="turn")
+    assert judge(usage(5_000 - 1_020), share, turn).blame == "client"
+    assert judge(usage(5_000 - 1_021), share, turn).blame == "server"
+
+
+def test_of_an_estimate_in_the_head_half_is_sure() -> None:
     share = replace(BEFORE, share=0.5)
-    assert judge(usage(5_000 - 1_020), share, HEADER).blame == "client"
-    assert judge(usage(5_000 - 1_021), share, HEADER).blame == "server"
+    assert judge(usage(2_500 - 1_020), share, HEADER).blame == "client"
+    assert judge(usage(2_500 - 1_021), share, HEADER).blame == "server"
+
+
+def test_a_place_in_the_head_stands_before_the_first_count_behind_it() -> None:
+    changed = replace(BEFORE, share=0.5, points=((0.6, 7_000), (1.0, 10_000)))
+    assert gist(judge(usage(6_900), changed, HEADER, ("VOL001",)))[:2] == ("partial", "client")
 
 
 def test_a_rewind_is_no_loss() -> None:
