@@ -34,6 +34,8 @@ class Story:
         self.stable: Stable | None = None
         self.seat: Seat | None = None
         self.moved = ""
+        self.anew = ""
+        """Why a conversation that goes on begins anew for the server; see `affinity.Choice`."""
         self.replica = ""
         """The machine that answered, where its headers name one."""
         self.marked: bytes | None = None
@@ -125,6 +127,7 @@ class Story:
             pace=self._pace(keeper),
             plain=keeper.manner.record,
             hung_up=self.ending == "hung_up",
+            anew=self.anew,
         )
 
     def _other_replica(self, stable: Stable) -> str:

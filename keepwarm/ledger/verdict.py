@@ -102,6 +102,8 @@ class Scene(msgspec.Struct, frozen=True):
     """Milliseconds that a token takes to be processed, where the server does not measure this prompt itself."""
     plain: bool = False
     """Excerpts show words: the texts are recorded anyway."""
+    anew: str = ""
+    """Why the conversation begins anew in another slot, where that spares another one as much; "" when it does not."""
     hung_up: bool = False
     """The client was gone before the answer was whole: a server that tells its counts at the end told none."""
 
@@ -182,6 +184,11 @@ class _Case:
             return self._hit(actual, expected, grade)
         if self._before.sibling and not costly:
             return _first(self._usage)
+        if self._scene.anew:
+            words = f"Processed once more, in a slot of its own: {self._scene.anew}."
+            return Verdict("first", "nobody", grade, 0, actual, sentence=words)
+        if self._before.held is not None and not any(one.in_head for one in self._suspects):
+            return self._other_branch(actual, self._before.held)
         if costly and actual >= expected - self._unsure:
             return self._parted(actual, expected, grade, costly)
         if not costly and self._before.share < 1.0 and actual >= expected - self._unsure:
@@ -195,6 +202,15 @@ class _Case:
             words = f"The first request of its conversation; the server had {actual:,} tokens of it from another."
             return Verdict("first", "nobody", grade, expected, actual, 0, (), None, words, had=self._had)
         return Verdict("hit", "nobody", grade, expected, actual, 0, (), None, words, had=self._had)
+
+    def _other_branch(self, actual: int, held: int) -> Verdict:
+        """The conversation goes on from an older branch, of which the slot does not hold all any more."""
+        words = (
+            f"The conversation goes on from an older branch of it: of {held:,} tokens the server reused {actual:,}, for "
+            "another branch had been served in the same slot."
+        )
+        outcome: Outcome = "miss" if actual < 0.1 * held else "partial"
+        return Verdict(outcome, "seat", "counted", held, actual, held - actual, ("SEA001",), sentence=words, had=held)
 
     def _parted(self, actual: int, expected: int, grade: Grade, costly: tuple[Suspect, ...]) -> Verdict:
         """The prompt is not the one before to its end, and that is what was lost."""
