@@ -206,7 +206,7 @@ class _Case:
     def _other_branch(self, actual: int, held: int) -> Verdict:
         """The conversation goes on from an older branch, of which the slot does not hold all any more."""
         words = (
-            f"The conversation goes on from an older branch of it: of {held:,} tokens the server reused {actual:,}, for "
+            f"The conversation goes on from an older branch: of {held:,} tokens the server reused {actual:,}, for "
             "another branch had been served in the same slot."
         )
         outcome: Outcome = "miss" if actual < 0.1 * held else "partial"

@@ -134,7 +134,9 @@ def choose(table: SeatTable, guest: Guest) -> Choice:
         chair, bond = inherited
         if empty is not None and tenant in chair.forks:
             table = _with_chair(table, chair.slot, lambda old: replace(old, forks=_without(old.forks, tenant)))
-            return replace(_seated(table, empty, guest, tenant, f"a slot that was empty: {_PARTED}", "none"), anew=_PARTED)
+            return replace(
+                _seated(table, empty, guest, tenant, f"a slot that was empty: {_PARTED}", "none"), anew=_PARTED
+            )
         return _seated(table, chair, guest, tenant, *_INHERITED[bond], bond)
     known = tenant in table.known
     if empty is not None:
