@@ -82,11 +82,10 @@ def stable_of(body: bytes, on: Keeper, shelf: Shelf) -> Stable:
 def seen(stable: Stable) -> Json:
     """All of it that does not come from another conversation."""
     row = {name: getattr(stable, name) for name in Stable.__struct_fields__}
-    row["comparison"] = stable.differences
     lineage = row.pop("lineage")
     row.pop("sibling")
     row["before"] = row["before"] if lineage.requests else None
-    row["differences"] = row["differences"] if lineage.requests else ()
+    row["comparison"] = stable.differences if lineage.requests else ()
     return row | {"id": lineage.id, "count": lineage.count, "points": lineage.points}
 
 
