@@ -277,7 +277,9 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
 
 def _open_ledger(config: Config) -> Ledger:
     limits = Limits(config.ledger.keep_days, config.ledger.keep_bytes) if config.ledger.journal else None
-    return Ledger(config.ledger_path, server=config.upstream.url, limits=limits)
+    return Ledger(
+        config.ledger_path, server=config.upstream.url, limits=limits, records_days=config.ledger.records_days
+    )
 
 
 def _show(watchers: list[Callable[P, None]], *args: P.args, **kwargs: P.kwargs) -> None:
