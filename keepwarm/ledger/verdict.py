@@ -189,7 +189,7 @@ class _Case:
         if self._scene.anew:
             words = f"Processed once more, in a slot of its own: {self._scene.anew}."
             return Verdict("first", "nobody", grade, 0, actual, sentence=words)
-        if self._before.held is not None and not any(one.in_head for one in self._suspects):
+        if self._before.held is not None and costly and costly[0].codes[:1] == ("HIS005",):
             return self._other_branch(actual, self._before.held)
         if costly and actual >= expected - self._unsure:
             return self._parted(actual, expected, grade, costly)
