@@ -45,6 +45,11 @@ class Desk:
         """What happens at this moment."""
         return live(self._gateway)
 
+    def look(self) -> Live:
+        """The same, with all that has been noted until now."""
+        self._watch.flush()
+        return self.live()
+
     async def start(self) -> None:
         """Look on from now on."""
         gateway = self._gateway
@@ -78,8 +83,7 @@ class Desk:
 
     async def metrics(self) -> tuple[bytes, str]:
         """(all figures as Prometheus reads them, their media type)."""
-        self._watch.flush()
-        now = self.live()
+        now = self.look()
         ledger = self._gateway.ledger
         moment = Moment(
             running=len(now.running),
