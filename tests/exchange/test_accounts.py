@@ -126,7 +126,9 @@ def test_so_do_they_over_a_whole_conversation(
     head: list[Edit] = []
     for ask in play.client.plan.asks:
         play.send(ask)
-        if any(note.note == AS_READ for note in play.lives[-1].story.stable.notes):
+        stable = play.lives[-1].story.stable
+        assert stable is not None
+        if any(note.note == AS_READ for note in stable.notes):
             return
         edits = listen()
         turns += [edit for edit in edits if edit.path.startswith("/messages") or edit.note == TOLD]
