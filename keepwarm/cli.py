@@ -139,6 +139,24 @@ def demo(
     raise typer.Exit(play(model=model, keep=keep, json_output=as_json))
 
 
+@app.command()
+def doctor(
+    upstream: Annotated[str | None, typer.Option(help="Address of the model server, or of a keepwarm")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON")] = False,
+    probe: Annotated[bool, typer.Option(help="Send the server a few small prompts to see what its cache does")] = True,
+    config: ConfigFile = None,
+) -> None:
+    """What is wrong with this set-up, what it costs, and what mends it. Exits with 1 where something is bad."""
+    from keepwarm.shell.doctor import Surroundings
+    from keepwarm.shell.doctor import doctor as look
+    from keepwarm.views.doctor import print_doctor
+
+    around = Surroundings(Path.home(), Path.cwd(), os.environ)
+    report = look(override(_settings(config), upstream__url=upstream), around, probe=probe)
+    print_doctor(report, Console(), as_json)
+    raise typer.Exit(report.exit_code)
+
+
 def _settings(path: Path | None) -> Config:
     settings = load(path)
     key = os.environ.get("KEEPWARM_KEY")
