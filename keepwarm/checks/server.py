@@ -48,6 +48,8 @@ class Server(msgspec.Struct, frozen=True):
     """None where it does not show them."""
     template: str = ""
     """The chat template's text; "" where it is not told."""
+    model: str = ""
+    """The name to ask it by: the first that it lists."""
     flags: dict[str, bool | int | str] = {}
     """What else it says of how it was started."""
 
@@ -60,7 +62,8 @@ def read_server(url: str, traits: Traits, answers: Mapping[str, tuple[int, bytes
     context = traits.context or _model_length(said.get("/v1/models"))
     known = msgspec.structs.replace(traits, context=context)
     template = str(props.get("chat_template") or "")
-    return Server(url, known, name, version, _slots(said.get("/slots")), template, _flags(props, said))
+    model = traits.model or _first_model(said.get("/v1/models"))
+    return Server(url, known, name, version, _slots(said.get("/slots")), template, model, _flags(props, said))
 
 
 def judge_server(server: Server) -> list[Finding]:
@@ -68,7 +71,7 @@ def judge_server(server: Server) -> list[Finding]:
     traits = server.traits
     name = " ".join(part for part in (server.name or "A server of unknown make", server.version) if part)
     flags = "".join(f", {flag}={value}" for flag, value in server.flags.items())
-    model = f", model {traits.model}" if traits.model else ""
+    model = f", model {server.model}" if server.model else ""
     title = f"{name} at {server.url}{model}, spoken to as {traits.kind}{flags}."
     found = [Finding(area="server", code="server", severity="ok", title=title)]
     if not traits.chat:
@@ -197,6 +200,12 @@ def _slots(answer: Any) -> tuple[Slot, ...] | None:
         Slot(number, bool(row.get("is_processing")), int(row.get("n_prompt_tokens") or 0))
         for number, row in enumerate(rows)
     )
+
+
+def _first_model(answer: Any) -> str:
+    rows = _table(answer).get("data")
+    first = rows[0] if isinstance(rows, list) and rows else None
+    return str(first.get("id") or "") if isinstance(first, dict) else ""
 
 
 def _model_length(answer: Any) -> int | None:

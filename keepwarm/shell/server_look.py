@@ -85,7 +85,7 @@ async def probe_cache(upstream: Upstream, server: Server) -> Probe:
                 skipped="every slot is busy, and a conversation would lose its place; try again when one is idle"
             )
         slot = next((one.id for one in free if not one.held), None)
-    model = await _model(upstream, server)
+    model = server.model or "local"
     nonce = secrets.token_hex(8)
     steps: list[Measured] = []
 
@@ -129,17 +129,6 @@ async def _takes_messages(upstream: Upstream) -> bool:
     """Whether the server itself answers the Messages API: there an empty request is refused, elsewhere not found."""
     status, _ = await _ask(upstream, Outgoing("/v1/messages", b"{}", (("content-type", "application/json"),)))
     return status not in (0, *_NOT_THERE)
-
-
-async def _model(upstream: Upstream, server: Server) -> str:
-    if server.traits.model:
-        return server.traits.model
-    _, body = await _ask(upstream, Outgoing("/v1/models", b"", method="GET"))
-    try:
-        rows = msgspec.json.decode(body, type=_Models).data
-    except UNREADABLE:
-        return "local"
-    return rows[0].id if rows else "local"
 
 
 def _is_model_list(body: bytes) -> bool:
