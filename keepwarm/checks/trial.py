@@ -9,8 +9,8 @@ all first requests:
 
     costs    every value of `on` is above every value of `off` (the ranges do not touch), and the medians differ by
              a tenth of `cold` at least
-    none     even the worst of `on` is less than a quarter of `cold` above the best of `off`
     helps    as `costs`, the other way round
+    none     neither, and no value of one is a quarter of `cold` or more above any value of the other
     unclear  anything else, or fewer than three rounds: the noise is as large as the effect, and nothing is concluded
 """
 
@@ -183,12 +183,12 @@ def compare(way: Way, on: Sequence[float], off: Sequence[float], cold: Sequence[
 def _outcome(on: Spread, off: Spread, cold: float, rounds: int) -> Outcome:
     if rounds < LEAST_ROUNDS:
         return "unclear"
-    if on.high - off.low < AS_GOOD_AS_NONE * cold and off.high - on.low < AS_GOOD_AS_NONE * cold:
-        return "none"
     if on.low > off.high and on.median - off.median >= WORTH_NAMING * cold:
         return "costs"
     if on.high < off.low and off.median - on.median >= WORTH_NAMING * cold:
         return "helps"
+    if max(on.high - off.low, off.high - on.low) < AS_GOOD_AS_NONE * cold:
+        return "none"
     return "unclear"
 
 
@@ -203,7 +203,7 @@ def _why(outcome: Outcome, way: Way, on: Spread, off: Spread, rounds: int) -> st
         case "helps":
             return f"{where} a later request was quicker with the header ({both}): that was not to be expected."
         case "none":
-            return f"{where} the header makes no difference: a later request waits {both}."
+            return f"{where} the header costs no cache: a later request waits {both}."
     if rounds < LEAST_ROUNDS:
         return f"{where} nothing can be concluded from {rounds} rounds ({both}): {LEAST_ROUNDS} are needed."
     return f"{where} nothing can be concluded: the noise is as large as the effect ({both})."
