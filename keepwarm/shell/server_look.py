@@ -12,10 +12,11 @@ import msgspec
 from keepwarm.checks import cache_probe
 from keepwarm.checks.cache_probe import Measured, Probe, Step
 from keepwarm.checks.server import QUESTIONS, Server, read_server
+from keepwarm.checks.settings import plain_url
 from keepwarm.checks.template import UNASKED, Template, questions, read_template
 from keepwarm.codec.json_text import UNREADABLE
-from keepwarm.shell.client import Upstream
-from keepwarm.upstream.api import Outgoing
+from keepwarm.shell.client import Upstream, is_provider
+from keepwarm.upstream.api import Outgoing, Traits
 
 QUESTION_SECONDS: Final = 10.0
 PROBE_SECONDS: Final = 120.0
@@ -36,8 +37,13 @@ class NoServer(Exception):
 
 
 async def look(upstream: Upstream) -> Server:
-    """The server at an address. Raises NoServer where none answers, or what answers is no model server."""
-    url = upstream.url
+    """The server at an address; a provider is not asked anything.
+
+    Raises NoServer where none answers, or what answers is no model server.
+    """
+    url = plain_url(upstream.url)
+    if is_provider(upstream.url):
+        return Server(url, Traits("anthropic", first_party=True), "a provider")
     status, body = await _ask(upstream, Outgoing("/health", b"", method="GET"))
     if status == 0:
         raise NoServer(
@@ -58,7 +64,7 @@ async def look(upstream: Upstream) -> Server:
             f"The server at {url} wants its API key ({status}).",
             'put it into keepwarm.toml:  [upstream]  key = "..."',
         )
-    if traits.kind != "llamacpp" and not traits.first_party and not (status == 200 and _is_model_list(body)):
+    if traits.kind != "llamacpp" and not (status == 200 and _is_model_list(body)):
         raise NoServer(
             "no-model-server",
             f"Something answers at {url}, but it is no model server: /v1/models answers {status} and no list.",

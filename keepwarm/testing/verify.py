@@ -20,7 +20,7 @@ from keepwarm import __version__
 from keepwarm.checks.trial import Trial, conclude, exit_code
 from keepwarm.engine.options import EngineOptions
 from keepwarm.errors import ConfigError
-from keepwarm.shell.client import Upstream
+from keepwarm.shell.client import Upstream, is_provider
 from keepwarm.shell.serve import find_upstream
 from keepwarm.shell.server_look import NoServer, look
 from keepwarm.testing.demo import engine_options, open_gateway
@@ -32,12 +32,12 @@ from keepwarm.views.trial import print_trial
 from keepwarm.views.trial_svg import svg
 
 ENGINES: Final = ("demo", "tiny")
-_SECONDS: Final = 140.0
+_SECONDS: Final = 110.0
 """What the prompts of all arms may take together, where nobody says how long they are to be."""
 _COLD_ENOUGH: Final = 5.0
 """Seconds of a cold prompt that are plenty to see an effect."""
 _LONGEST: Final = {"demo": 2_000, "tiny": 8_000, "": 20_000}
-_SHORTEST: Final = 700
+_SHORTEST: Final = 500
 _SPARE: Final = 400
 """Tokens a session grows by, at most."""
 
@@ -173,6 +173,8 @@ def _options(engine: str) -> EngineOptions:
 
 
 async def _named(url: str, key: str) -> _Stage:
+    if is_provider(url):
+        raise ConfigError("this is a provider that costs money by the token: verify is for a server of your own")
     upstream = Upstream(url, key=key)
     try:
         server = await look(upstream)
@@ -180,9 +182,7 @@ async def _named(url: str, key: str) -> _Stage:
         raise ConfigError(f"{error} Then: {error.command}") from error
     finally:
         await upstream.close()
-    if server.traits.first_party:
-        raise ConfigError("this is a provider that costs money by the token: verify is for a server of your own")
-    said = f"{server.name or server.traits.kind} {server.version} at {upstream.url}".replace("  ", " ")
+    said = f"{server.name or server.traits.kind} {server.version} at {server.url}".replace("  ", " ")
     model = server.traits.model or server.model or "local"
     return _Stage(upstream.url, said, model, server.traits.context, server.traits.chat, server.traits.kind)
 

@@ -20,10 +20,10 @@ Style: TypeAlias = Literal["2.1.114", "2.1.328"]
 """Whose header: new in each request, or the same for the whole session."""
 STYLES: Final[tuple[Style, ...]] = get_args(Style)
 ANSWER_TOKENS: Final = 4
-_TOOLS: Final = 8
-_HEAD_TOKENS: Final = 560
-"""What eight tools and the frame of a prompt come to."""
-_TOKENS_A_WORD: Final = 1.25
+_TOOLS: Final = 4
+_HEAD_TOKENS: Final = 420
+"""What the tools and the frame of a prompt come to."""
+_TOKENS_A_WORD: Final = 1.21
 _QUESTION_WORDS: Final = 12
 
 
