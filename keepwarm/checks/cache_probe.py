@@ -197,7 +197,9 @@ def _reports(probe: Probe, kind: str) -> Finding | None:
         severity="warn",
         title="It does not report how much of a prompt was reused.",
         detail="keepwarm then shows '-' and never 0; a verdict rests on times.",
-        command="vLLM: --enable-prompt-tokens-details; SGLang: --enable-cache-report",
+        command="take a newer llama-server"
+        if kind == "llamacpp"
+        else "vLLM: --enable-prompt-tokens-details; SGLang: --enable-cache-report",
     )
 
 

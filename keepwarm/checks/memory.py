@@ -12,6 +12,7 @@ from keepwarm.checks.finding import Finding
 Source: TypeAlias = Literal["nvidia", "amd", "process"]
 GIB: Final = 1 << 30
 _NEARLY_FULL: Final = 0.97
+UNTESTED: Final = "Read by a reader that has not been tried on hardware yet: compare with nvidia-smi or amd-smi once."
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -54,7 +55,8 @@ def _said(reading: Reading) -> Finding:
             detail="With some drivers a full device spills the cache into the machine's memory, and is slow then.",
             command="llama-server with a smaller -c or -ctk q8_0 -ctv q8_0; vLLM --gpu-memory-utilization 0.9",
         )
-    return Finding(area="memory", code=f"memory-{reading.source}", severity="info", title=title)
+    detail = "" if reading.source == "process" else UNTESTED
+    return Finding(area="memory", code=f"memory-{reading.source}", severity="info", title=title, detail=detail)
 
 
 def gib(size: int) -> str:

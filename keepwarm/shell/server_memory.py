@@ -150,9 +150,7 @@ class MemoryReader:
             except ImportError as error:
                 extra = {"nvidia": "pip install 'keepwarm[gpu]'", "amd": "pip install amdsmi (of your ROCm)"}
                 self.why_not.append(f"{name}: {error} ({extra.get(name, 'pip install psutil')})")
-            except (
-                Exception
-            ) as error:  # the findings say it: a driver's binding raises what it likes when there is none
+            except Exception as error:  # the findings say it: a binding without its driver raises what it likes
                 self.why_not.append(f"{name}: {error}")
         if self._pid is None and self._readers:
             self._pid = listening_pid(self._url)
@@ -164,7 +162,7 @@ class MemoryReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for reader in self._readers:
-            with contextlib.suppress(Exception):  # nobody needs to learn that a driver shuts down badly
+            with contextlib.suppress(Exception):  # nobody learns of it: a driver that shuts down badly harms no one
                 reader.close()
         self._readers = []
 
