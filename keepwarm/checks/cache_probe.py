@@ -23,6 +23,17 @@ WORDS: Final = 260
 _REUSED: Final = 0.5
 _FAR_QUICKER: Final = 3.0
 _SHORTEST_MS: Final = 50.0
+_REUSE: Final = {
+    "llama.cpp": "llama-server ... --cache-prompt",
+    "vLLM": "vllm serve ... --enable-prefix-caching",
+    "SGLang": "python -m sglang.launch_server ...   # without --disable-radix-cache",
+}
+"""What has a server keep prompts, by its make."""
+_REPORT: Final = {
+    "vLLM": "vllm serve ... --enable-prompt-tokens-details",
+    "SGLang": "python -m sglang.launch_server ... --enable-cache-report",
+}
+"""What has it tell how much it reused."""
 _WORDS: Final = ("amber", "brook", "cliff", "dune", "ember", "field", "grove", "hill", "inlet", "jetty")
 
 
@@ -119,10 +130,10 @@ def read_answer(step: Step, status: int, body: bytes, whole_ms: float) -> Measur
     )
 
 
-def judge_probe(probe: Probe, kind: str) -> list[Finding]:
+def judge_probe(probe: Probe, name: str) -> list[Finding]:
     """Findings about the cache.
 
-    kind  of the server, as keepwarm speaks to it
+    name  of the server's make: "llama.cpp", "vLLM" ...
     """
     if probe.skipped:
         return [Finding(area="cache", code="not-probed", severity="info", title=f"Not probed: {probe.skipped}.")]
@@ -137,11 +148,12 @@ def judge_probe(probe: Probe, kind: str) -> list[Finding]:
                 code="probe-failed",
                 severity="warn",
                 title=title,
-                command="keepwarm doctor --upstream URL   (with the server's key under [upstream] in keepwarm.toml)",
+                detail='A server that wants a key has it in keepwarm.toml, under [upstream]: key = "...".',
+                command="keepwarm doctor --no-probe",
             )
         ]
-    found = [_rate(probe), _reuse(probe, cold, same, kind)]
-    found += [one for one in (_reports(probe, kind), _head(probe, same), _masked(probe)) if one is not None]
+    found = [_rate(probe), _reuse(probe, cold, same, name)]
+    found += [one for one in (_reports(probe, name), _head(probe, same), _masked(probe)) if one is not None]
     return found
 
 
@@ -155,7 +167,7 @@ def _rate(probe: Probe) -> Finding:
     return Finding(area="cache", code="rate", severity="info", title=title, tokens=TYPICAL_PROMPT, strikes=what)
 
 
-def _reuse(probe: Probe, cold: Measured, same: Measured, kind: str) -> Finding:
+def _reuse(probe: Probe, cold: Measured, same: Measured, name: str) -> Finding:
     reused = reuses(cold, same)
     if reused:
         share = f"{same.cached:,} of {same.prompt:,} tokens" if same.cached is not None else "by its time"
@@ -171,12 +183,12 @@ def _reuse(probe: Probe, cold: Measured, same: Measured, kind: str) -> Finding:
             code="cache-prompt-off",
             severity="bad",
             title="The server reuses a prompt only when it is asked to: it was started with --no-cache-prompt.",
-            detail="keepwarm asks in each request; an agent that talks to it straight does not.",
+            detail="keepwarm asks in each request; an agent that talks to it straight does not. Without that flag the "
+            "server does it by itself.",
             tokens=TYPICAL_PROMPT,
             strikes="each turn, straight at the server",
-            command="keepwarm serve   (or start llama-server without --no-cache-prompt)",
+            command="keepwarm serve",
         )
-    commands = {"llamacpp": "start llama-server with its default --cache-prompt, and look for --no-cache-prompt"}
     return Finding(
         area="cache",
         code="no-reuse",
@@ -184,11 +196,12 @@ def _reuse(probe: Probe, cold: Measured, same: Measured, kind: str) -> Finding:
         title="The same prompt a second time is processed again: the server keeps no prefix cache.",
         tokens=TYPICAL_PROMPT,
         strikes="each turn",
-        command=commands.get(kind, "vLLM: --enable-prefix-caching; SGLang: without --disable-radix-cache"),
+        detail="" if name in _REUSE else "Look for the flag of this server that switches prefix caching on.",
+        command=_REUSE.get(name, ""),
     )
 
 
-def _reports(probe: Probe, kind: str) -> Finding | None:
+def _reports(probe: Probe, name: str) -> Finding | None:
     if probe.reports:
         return Finding(area="cache", code="reports", severity="ok", title="It reports how much of a prompt was reused.")
     return Finding(
@@ -197,9 +210,7 @@ def _reports(probe: Probe, kind: str) -> Finding | None:
         severity="warn",
         title="It does not report how much of a prompt was reused.",
         detail="keepwarm then shows '-' and never 0; a verdict rests on times.",
-        command="take a newer llama-server"
-        if kind == "llamacpp"
-        else "vLLM: --enable-prompt-tokens-details; SGLang: --enable-cache-report",
+        command=_REPORT.get(name, ""),
     )
 
 
@@ -219,7 +230,7 @@ def _head(probe: Probe, same: Measured) -> Finding | None:
         detail="So it is with every server that does not remove the line, and for agents that keep it on.",
         tokens=TYPICAL_PROMPT,
         strikes="each turn, where the head changes",
-        command="keepwarm run claude   (or: keepwarm fix claude)",
+        command="keepwarm run claude",
     )
 
 
@@ -237,7 +248,7 @@ def _masked(probe: Probe) -> Finding | None:
         title="Over its own Messages API too the billing line costs the whole prompt.",
         tokens=TYPICAL_PROMPT,
         strikes="each turn of Claude Code 2.1.114 to 2.1.179",
-        command="keepwarm run claude   (or: keepwarm fix claude)",
+        command="keepwarm run claude",
     )
 
 

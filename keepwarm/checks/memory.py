@@ -53,7 +53,7 @@ def _said(reading: Reading) -> Finding:
             severity="warn",
             title=title,
             detail="With some drivers a full device spills the cache into the machine's memory, and is slow then.",
-            command="llama-server with a smaller -c or -ctk q8_0 -ctv q8_0; vLLM --gpu-memory-utilization 0.9",
+            command="llama-server ... -ctk q8_0 -ctv q8_0",
         )
     detail = "" if reading.source == "process" else UNTESTED
     return Finding(area="memory", code=f"memory-{reading.source}", severity="info", title=title, detail=detail)

@@ -109,7 +109,7 @@ def _judge_slots(server: Server) -> list[Finding]:
                 severity="warn",
                 title="It does not show its slots (/slots is shut).",
                 detail="keepwarm still gives each conversation a slot; what is in them cannot be looked at.",
-                command="start llama-server without --no-slots",
+                command="llama-server ... --slots",
             )
         )
     return found
@@ -123,7 +123,12 @@ def _judge_context(server: Server) -> list[Finding]:
         title = f"{context:,} tokens of context for each conversation."
         return [Finding(area="server", code="context", severity="ok", title=title)]
     slots = max(1, server.traits.slots)
-    command = f"llama-server ... -np {slots} -c {slots * 65_536}" if server.traits.kind == "llamacpp" else ""
+    commands = {
+        "llama.cpp": f"llama-server ... -np {slots} -c {slots * 65_536}",
+        "vLLM": "vllm serve ... --max-model-len 65536",
+        "SGLang": "python -m sglang.launch_server ... --context-length 65536",
+        "Ollama": "OLLAMA_CONTEXT_LENGTH=65536 ollama serve",
+    }
     return [
         Finding(
             area="server",
@@ -132,8 +137,7 @@ def _judge_context(server: Server) -> list[Finding]:
             title=f"A conversation has {context:,} tokens of context: too few for a coding agent"
             + (", whose first prompt may not fit." if context < TIGHT else "; it will compact often."),
             detail="On llama.cpp -c is shared by all slots: each gets context / slots.",
-            command=command
-            or "give the server a longer context (vLLM: --max-model-len, Ollama: OLLAMA_CONTEXT_LENGTH)",
+            command=commands.get(server.name, ""),
         )
     ]
 

@@ -149,7 +149,7 @@ def _unreadable(path: str, fault: str) -> Finding:
         severity="warn",
         title=f"{path} cannot be read: {fault}.",
         detail="Claude Code ignores a file that is not JSON, and with it every setting in it.",
-        command=f"python3 -m json.tool {path}   (it shows the place)",
+        command=f"python3 -m json.tool {path}",
     )
 
 

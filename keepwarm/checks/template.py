@@ -1,7 +1,8 @@
-"""What a chat template does to a conversation, asked of llama.cpp's `/apply-template`: nothing is generated.
+"""What a chat template does to a conversation, asked of the server without a token being generated.
 
-Four small conversations with words that are looked for in the prompt they make. Other servers do not render a prompt
-for whoever asks, and then nothing is claimed.
+Four small conversations with words that are looked for in the prompt they make: llama.cpp shows it (`/apply-template`),
+vLLM tells its tokens and their text (`/tokenize`, `/detokenize`; 0.32). Other servers do not render a prompt for
+whoever asks, and then nothing is claimed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from keepwarm.checks.finding import TYPICAL_PROMPT, Finding
+from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.upstream.api import Outgoing
 from keepwarm.upstream.llamacpp import prompt_of, render
 
@@ -21,6 +23,8 @@ Stand: TypeAlias = Literal["before", "behind", "nowhere", ""]
 """Where the tools stand: before or behind the system text."""
 
 _SYSTEM, _TOOL, _THOUGHT, _INLINE = "sysmark-alder", "toolmark_birch", "thoughtmark-cedar", "inlinemark-elm"
+_JSON: Final = (("content-type", "application/json"),)
+_OTHER: Final = "llama-server ... --jinja --chat-template-file TEMPLATE"
 _FIRST, _LAST = "firstmark-fir", "lastmark-gorse"
 
 
@@ -38,9 +42,12 @@ class Template(msgspec.Struct, frozen=True):
     """Whether `date_string` settles what it prints."""
 
 
-def questions() -> dict[str, Outgoing]:
-    """What is rendered, by name."""
-    asked = {
+def questions(model: str = "") -> dict[str, Outgoing]:
+    """What is rendered, by name.
+
+    model  vLLM's name for its model; "" = llama.cpp is asked
+    """
+    asked: dict[str, dict[str, Any]] = {
         "tools": {"messages": [_said("system", _SYSTEM), _said("user", _FIRST)], "tools": [_tool()]},
         "thinking": {"messages": _thought()},
         "preserved": {
@@ -57,7 +64,25 @@ def questions() -> dict[str, Outgoing]:
             ]
         },
     }
-    return {name: render(Outgoing("", msgspec.json.encode(body))) for name, body in asked.items()}
+    if model:
+        return {
+            name: Outgoing("/tokenize", msgspec.json.encode(body | {"model": model}), _JSON)
+            for name, body in asked.items()
+        }
+    return {name: render(Outgoing("", msgspec.json.encode(body), _JSON)) for name, body in asked.items()}
+
+
+def detokenize(model: str, tokenized: bytes) -> Outgoing | None:
+    """vLLM's second question: the text of a prompt, from its answer to the first; None where that holds no tokens."""
+    try:
+        tokens = msgspec.json.decode(tokenized, type=_Tokenized).tokens
+    except UNREADABLE:
+        return None
+    return Outgoing("/detokenize", msgspec.json.encode({"model": model, "tokens": tokens}), _JSON)
+
+
+class _Tokenized(msgspec.Struct, frozen=True):
+    tokens: list[int]
 
 
 def read_template(text: str, answers: Mapping[str, tuple[int, bytes]]) -> Template:
@@ -100,10 +125,14 @@ def _tools(facts: Template) -> Finding | None:
     severity, title = words[facts.tools]
     if severity == "ok":
         return Finding(area="template", code="tools", severity="ok", title=title)
-    command = (
-        "llama-server ... --jinja --chat-template-file TEMPLATE   (one with tools, see llama.cpp's models/templates)"
+    return Finding(
+        area="template",
+        code="tools-nowhere",
+        severity="bad",
+        title=title,
+        detail="Take a template that prints tools: llama.cpp has some under models/templates.",
+        command=_OTHER,
     )
-    return Finding(area="template", code="tools-nowhere", severity="bad", title=title, command=command)
 
 
 def _thinking(facts: Template) -> Finding | None:
@@ -120,10 +149,10 @@ def _thinking(facts: Template) -> Finding | None:
         title="It drops the thinking of earlier turns when the user speaks again (HIS002).",
         detail="keepwarm asks the template to keep it, and this one does."
         if mended
-        else "It has no switch for that: all since the user's last word is processed again.",
+        else "It has no switch for that: all since the user's last word is processed again. Take one that keeps it.",
         tokens=TYPICAL_PROMPT // 4,
         strikes="each message of the user",
-        command="keepwarm serve" if mended else "llama-server ... --chat-template-file TEMPLATE   (one that keeps it)",
+        command="keepwarm serve" if mended else _OTHER,
     )
 
 
@@ -163,12 +192,10 @@ def _clock(facts: Template) -> Finding | None:
         severity="warn",
         title="It prints the date by its own clock: when the day ends, or the hour, every prompt is new.",
         detail="The server's template does that, behind every gateway's back."
-        + (" `date_string` settles it." if facts.clock_fixed else ""),
+        + (" `date_string` settles it." if facts.clock_fixed else " Take one without strftime_now."),
         tokens=TYPICAL_PROMPT,
         strikes="each new day, for every conversation",
-        command=f"llama-server ... {fixed}"
-        if facts.clock_fixed
-        else "llama-server ... --chat-template-file TEMPLATE   (one without strftime_now)",
+        command=f"llama-server ... {fixed}" if facts.clock_fixed else _OTHER,
     )
 
 
@@ -193,7 +220,8 @@ def _said(role: str, content: str) -> dict[str, Any]:
 
 
 def _thought() -> list[dict[str, Any]]:
-    answer = _said("assistant", "Yes.") | {"reasoning_content": _THOUGHT}
+    # vLLM's /tokenize reads the newer of the two names only.
+    answer = _said("assistant", "Yes.") | {"reasoning_content": _THOUGHT, "reasoning": _THOUGHT}
     return [_said("system", _SYSTEM), _said("user", _FIRST), answer, _said("user", _LAST)]
 
 

@@ -110,7 +110,7 @@ async def _server(report: Report, upstream: Upstream, probe: bool) -> Report:
     with MemoryReader(upstream.url) as memory:
         readings = await asyncio.to_thread(memory.read)
         findings = judge_memory(readings, memory.why_not)
-    findings += judge_server(server) + judge_template(template) + judge_probe(measured, server.traits.kind)
+    findings += judge_server(server) + judge_template(template) + judge_probe(measured, server.name)
     told = replace(report, rate=measured.rate, sent=what_was_sent(measured, server))
     return _told(told, findings)
 
@@ -188,8 +188,9 @@ def _nothing_found() -> Finding:
         code="nothing-found",
         severity="bad",
         title=f"No model server was found on this machine. Looked at 127.0.0.1: {ports}.",
-        detail="Start one, or name it with --upstream. keepwarm can also run one: keepwarm serve --engine demo",
-        command="llama-server -m model.gguf --jinja   then: keepwarm doctor --upstream http://127.0.0.1:8080",
+        detail="Start one (llama-server -m model.gguf --jinja), or name one that runs elsewhere with --upstream "
+        "http://HOST:PORT. keepwarm can also run one:",
+        command="keepwarm serve --engine demo",
     )
 
 

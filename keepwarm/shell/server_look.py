@@ -13,8 +13,9 @@ from keepwarm.checks import cache_probe
 from keepwarm.checks.cache_probe import Measured, Probe, Step
 from keepwarm.checks.server import QUESTIONS, Server, read_server
 from keepwarm.checks.settings import plain_url
-from keepwarm.checks.template import UNASKED, Template, questions, read_template
+from keepwarm.checks.template import UNASKED, Template, detokenize, questions, read_template
 from keepwarm.codec.json_text import UNREADABLE
+from keepwarm.config import LOCAL_PORTS
 from keepwarm.shell.client import Upstream, is_provider
 from keepwarm.upstream.api import Outgoing, Traits
 
@@ -48,37 +49,49 @@ async def look(upstream: Upstream) -> Server:
     if status == 0:
         raise NoServer(
             "nothing-listens",
-            f"Nothing answers at {url}.",
-            "llama-server -m model.gguf --jinja   (or: keepwarm serve --engine demo)",
+            f"Nothing answers at {url}: start the server there.",
+            "llama-server -m model.gguf --jinja",
         )
     if status == 503 and b"oading" in body:
-        raise NoServer("loading", f"The server at {url} still loads its model.", "wait, then: keepwarm doctor")
+        raise NoServer(
+            "loading", f"The server at {url} still loads its model: wait, and look again.", "keepwarm doctor"
+        )
     traits = await upstream.traits()
     if traits is None:
-        raise NoServer("loading", f"The server at {url} does not say what it is yet.", "wait, then: keepwarm doctor")
+        raise NoServer(
+            "loading", f"The server at {url} does not say what it is yet: wait, and look again.", "keepwarm doctor"
+        )
     answers = {path: await _ask(upstream, question) for path, question in QUESTIONS.items()}
     status, body = answers["/v1/models"]
     if status in (401, 403):
         raise NoServer(
             "wants-key",
-            f"The server at {url} wants its API key ({status}).",
-            'put it into keepwarm.toml:  [upstream]  key = "..."',
+            f"The server at {url} wants its API key ({status}): put it into keepwarm.toml, under [upstream].",
+            'key = "..."',
         )
     if traits.kind != "llamacpp" and not (status == 200 and _is_model_list(body)):
         raise NoServer(
             "no-model-server",
-            f"Something answers at {url}, but it is no model server: /v1/models answers {status} and no list.",
-            "keepwarm doctor --upstream http://HOST:PORT   (llama.cpp 8080, vLLM 8000, SGLang 30000, Ollama 11434)",
+            f"Something answers at {url}, but it is no model server: /v1/models answers {status} and no list. "
+            f"The usual ports: {', '.join(f'{port} {name}' for port, name in LOCAL_PORTS)}.",
+            "keepwarm doctor --upstream http://HOST:PORT",
         )
     return read_server(url, traits, answers)
 
 
 async def look_at_template(upstream: Upstream, server: Server) -> Template:
     """What the server's template does to a conversation; UNASKED where the server does not render one."""
-    if server.traits.kind != "llamacpp":
+    if server.traits.kind == "llamacpp":
+        answers = {name: await _ask(upstream, question) for name, question in questions().items()}
+        return read_template(server.template, answers)
+    if server.name != "vLLM":
         return UNASKED
-    answers = {name: await _ask(upstream, question) for name, question in questions().items()}
-    return read_template(server.template, answers)
+    answers = {}
+    for name, question in questions(server.model).items():
+        status, body = await _ask(upstream, question)
+        reading = detokenize(server.model, body) if status == 200 else None
+        answers[name] = (status, body) if reading is None else await _ask(upstream, reading)
+    return read_template("", answers)
 
 
 async def probe_cache(upstream: Upstream, server: Server) -> Probe:

@@ -179,7 +179,7 @@ async def _named(url: str, key: str) -> _Stage:
     try:
         server = await look(upstream)
     except NoServer as error:
-        raise ConfigError(f"{error} Then: {error.command}") from error
+        raise ConfigError(f"{error} {error.command}") from error
     finally:
         await upstream.close()
     said = f"{server.name or server.traits.kind} {server.version} at {server.url}".replace("  ", " ")

@@ -37,6 +37,8 @@ def print_doctor(report: Report, console: Console, as_json: bool = False) -> Non
     console.print()
     for line in report.sent:
         console.print(f"The probe sent: {words.clean(line)}.", highlight=False, markup=False, style="dim")
+    if any(" ..." in one.command for one in report.findings):
+        console.print("In a command ... stands for what you start it with.", highlight=False, style="dim")
     console.print(summary(report), highlight=False, markup=False, style="bold", soft_wrap=True)
 
 

@@ -6,6 +6,7 @@ Written by hand, since two panels of points and lines need no library. Colours t
 from __future__ import annotations
 
 from html import escape
+from textwrap import wrap
 from typing import Final
 
 from keepwarm.checks.memory import gib
@@ -17,6 +18,9 @@ _RIGHT: Final = 130
 _ROW: Final = 34
 _TOP: Final = 56
 _MEMORY: Final = 130
+_LINE: Final = 18
+_LETTERS: Final = 120
+"""Letters of a line at the foot."""
 _COLOURS: Final = ("#b3261e", "#1f6f43", "#8a5a00", "#1d4f91")
 _STYLE: Final = (
     "text{font:13px system-ui,sans-serif;fill:#222}.small{font-size:11px;fill:#555}.axis{stroke:#999;stroke-width:1}"
@@ -27,7 +31,8 @@ _STYLE: Final = (
 def svg(trial: Trial) -> str:
     """The whole file."""
     bottom = _TOP + _ROW * len(ARMS)
-    height = bottom + 60 + (_MEMORY + 60 if trial.memory else 0) + 24 * len(conclude(trial))
+    said = [line for one in conclude(trial) for line in wrap(one.why, _LETTERS)]
+    height = bottom + 60 + (_MEMORY + 60 if trial.memory else 0) + _LINE * len(said)
     parts = [
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
@@ -41,8 +46,7 @@ def svg(trial: Trial) -> str:
     if trial.memory:
         parts += _memory(trial, below)
         below += _MEMORY + 60
-    for number, one in enumerate(conclude(trial)):
-        parts.append(_text(16, below + 24 * number, one.why, small=True))
+    parts += [_text(16, below + _LINE * number, line, small=True) for number, line in enumerate(said)]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

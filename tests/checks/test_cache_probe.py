@@ -15,9 +15,9 @@ def measured(step: Step, cached: int | None, ms: float = 100.0, **more: Any) -> 
     return Measured(step, 200, ms, 1000, cached, **more)
 
 
-def codes(*steps: Measured, kind: str = "llamacpp") -> dict[str, str]:
+def codes(*steps: Measured, name: str = "llama.cpp") -> dict[str, str]:
     """Severity by code."""
-    return {one.code: one.severity for one in judge_probe(Probe(steps), kind)}
+    return {one.code: one.severity for one in judge_probe(Probe(steps), name)}
 
 
 def test_the_same_prompt_is_the_same_bytes_and_another_head_is_not() -> None:
@@ -69,9 +69,9 @@ def test_no_reuse_at_all_and_reuse_that_must_be_asked_for() -> None:
 
 
 def test_a_server_that_reports_nothing_is_judged_by_times_where_they_are_far_apart() -> None:
-    far = codes(measured("cold", None, 900), measured("same", None, 90), kind="anthropic")
+    far = codes(measured("cold", None, 900), measured("same", None, 90), name="vLLM")
     assert (far["reuse"], far["reports-nothing"]) == ("ok", "warn")
-    near = codes(measured("cold", None, 100), measured("same", None, 90), kind="anthropic")
+    near = codes(measured("cold", None, 100), measured("same", None, 90), name="vLLM")
     assert near["reuse-unknown"] == "info"
     assert reuses(measured("cold", None, 40), measured("same", None, 4)) is None
 
@@ -89,3 +89,16 @@ def test_what_was_not_sent_or_not_answered_is_said() -> None:
     assert [one.code for one in failed] == ["probe-failed"]
     assert "401" in failed[0].title
     assert "no answer" in judge_probe(Probe((Measured("cold", 0, 1.0),)), "chat")[0].title
+
+
+def test_the_command_is_the_servers_own() -> None:
+    lost = (measured("cold", None, 900), measured("same", None, 90))
+    commands = {
+        name: {one.code: one.command for one in judge_probe(Probe(lost), name)}["reports-nothing"]
+        for name in ("vLLM", "SGLang", "another")
+    }
+    assert commands == {
+        "vLLM": "vllm serve ... --enable-prompt-tokens-details",
+        "SGLang": "python -m sglang.launch_server ... --enable-cache-report",
+        "another": "",
+    }

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from keepwarm.checks.template import UNASKED, Template, judge_template, questions, read_template
+from keepwarm.checks.template import UNASKED, Template, detokenize, judge_template, questions, read_template
 
 
 def codes(facts: Template) -> dict[str, str]:
@@ -21,6 +21,16 @@ def rendered(**prompts: str) -> dict[str, tuple[int, bytes]]:
 
 def test_what_is_asked_makes_no_token() -> None:
     assert {one.path for one in questions().values()} == {"/apply-template"}
+    asked = questions("qwen").values()
+    assert {one.path for one in asked} == {"/tokenize"}
+    assert all(b'"model":"qwen"' in one.body for one in asked)
+
+
+def test_the_text_of_vllms_tokens() -> None:
+    reading = detokenize("qwen", b'{"tokens":[1,2],"count":2}')
+    assert reading is not None
+    assert (reading.path, reading.body) == ("/detokenize", b'{"model":"qwen","tokens":[1,2]}')
+    assert detokenize("qwen", b"no") is None
 
 
 @pytest.mark.parametrize(

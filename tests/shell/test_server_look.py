@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def to(url: str, opened: list[Upstream]) -> Upstream:
 async def codes_of(upstream: Upstream) -> dict[str, str]:
     """What the cache probe finds: severity by code."""
     server = await look(upstream)
-    return {one.code: one.severity for one in judge_probe(await probe_cache(upstream, server), server.traits.kind)}
+    return {one.code: one.severity for one in judge_probe(await probe_cache(upstream, server), server.name)}
 
 
 async def test_the_real_server_reuses_reports_and_has_a_rate(
@@ -44,7 +45,7 @@ async def test_the_real_server_reuses_reports_and_has_a_rate(
     assert (server.name, server.traits.slots, server.model) == ("llama.cpp", 3, server.traits.model)
     assert server.slots is not None
     probe = await probe_cache(upstream, server)
-    found = {one.code: one.severity for one in judge_probe(probe, "llamacpp")}
+    found = {one.code: one.severity for one in judge_probe(probe, "llama.cpp")}
     assert found["reuse"] == "ok"
     assert found["reports"] == "ok"
     assert found["head-costs"] == "warn"
@@ -117,7 +118,7 @@ async def test_a_vllm_that_reports_nothing(upstream_of: list[Upstream]) -> None:
         upstream = to(speaker.url, upstream_of)
         server = await look(upstream)
         assert (server.name, server.version, server.model) == ("vLLM", "0.32.0", "qwen3")
-        assert await look_at_template(upstream, server) == UNASKED
+        assert await look_at_template(upstream, server) == UNASKED  # this one has no /tokenize
         found = await codes_of(upstream)
         assert found["reports-nothing"] == "warn"
         assert found["reuse-unknown"] == "info"
@@ -170,3 +171,28 @@ async def test_a_probe_that_is_refused_says_so(upstream_of: list[Upstream]) -> N
         assert [one.status for one in probe.steps] == [500]
         assert isinstance(speaker, Speaker)
         assert judge_probe(Probe(probe.steps), "chat")[0].code == "probe-failed"
+
+
+async def test_vllms_template_is_read_from_its_tokens(upstream_of: list[Upstream]) -> None:
+    prompts: list[str] = []
+
+    def tokenize(body: dict[str, Any]) -> tuple[int, Any]:
+        roles = [one["role"] for one in body["messages"]]
+        if "system" in roles[1:]:
+            return 400, {"error": {"message": "System message must be at the beginning."}}
+        words = [
+            *(tool["function"]["name"] for tool in body.get("tools", [])),
+            *(m["content"] for m in body["messages"]),
+        ]
+        prompts.append(" ".join(words))
+        return 200, {"count": 1, "tokens": [len(prompts) - 1]}
+
+    table = vllm() | {
+        "/tokenize": tokenize,
+        "/detokenize": lambda body: (200, {"prompt": prompts[body["tokens"][0]]}),
+    }
+    async with speaking(table) as speaker:
+        upstream = to(speaker.url, upstream_of)
+        facts = await look_at_template(upstream, await look(upstream))
+    assert (facts.tools, facts.drops_thinking, facts.keeps_when_asked) == ("before", True, False)
+    assert (facts.inline, facts.clock) == ("refused", None)

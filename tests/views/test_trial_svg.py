@@ -27,7 +27,9 @@ def test_everything_stays_on_the_sheet() -> None:
     for circle in drawn.findall(f"{NAME}circle"):
         assert 0 <= float(circle.attrib["cx"]) <= width
         assert 0 <= float(circle.attrib["cy"]) <= height
-    for text in drawn.findall(f"{NAME}text"):
+    texts = drawn.findall(f"{NAME}text")
+    assert max(len(text.text or "") for text in texts) <= 120
+    for text in texts:
         assert 0 <= float(text.attrib["y"]) <= height
 
 
