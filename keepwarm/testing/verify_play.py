@@ -24,6 +24,7 @@ from keepwarm.core.diff import common_prefix
 from keepwarm.errors import UpstreamError
 from keepwarm.shell.server_memory import MemoryReader
 from keepwarm.testing.agent_player import GatewaySide, PlainSide, Side
+from keepwarm.testing.reading_order import as_read
 from keepwarm.testing.tap import Heard, Tap
 from keepwarm.testing.verify_session import Style, VerifySession
 from keepwarm.upstream.llamacpp import prompt_of
@@ -211,7 +212,7 @@ class _Reader:
                     text = prompt_of(await answer.read())
                 if text:
                     return text, "template"
-        text = heard.body.decode("utf-8", "replace")
+        text = as_read(heard.body)
         return text, "sent" if text else ""
 
     async def _json(self, method: str, path: str) -> Any:
