@@ -1,7 +1,8 @@
 """What the environment and the settings files say to Claude Code, without a key in it.
 
-A settings file's `env` table stands beside the process's environment. Where two places say different things doctor
-says so and does not guess: which of them wins has changed between versions.
+A settings file's `env` table wins over the process's environment, and of the files the first one: managed, local, the
+project's, the user's (measured with 2.1.39 and 2.1.328). Where two places say different things doctor says so, because
+the one that loses is what its owner believes in.
 """
 
 from __future__ import annotations
@@ -57,29 +58,31 @@ class Settings(msgspec.Struct, frozen=True):
     """What all places say."""
 
     said: tuple[Said, ...] = ()
+    """Of one name the one that counts first."""
     faults: tuple[Finding, ...] = ()
     """Files that cannot be read, with the line and column of the error."""
 
     def of(self, name: str) -> tuple[Said, ...]:
-        """What is said under one name, by place."""
+        """What is said under one name, the one that counts first."""
         return tuple(one for one in self.said if one.name == name)
 
     @property
     def header_off(self) -> bool:
-        """Whether the billing line is switched off at every place that mentions it, and at one at least."""
-        words = [one.value.strip().lower() in _OFF_WORDS for one in self.of(HEADER)]
-        return bool(words) and all(words)
+        """Whether the billing line is switched off."""
+        return any(one.value.strip().lower() in _OFF_WORDS for one in self.of(HEADER)[:1])
 
     @property
     def base_url(self) -> str:
-        """Where Claude Code is pointed; "" where nothing or two things are said."""
-        urls = {one.value.rstrip("/") for one in self.of(BASE_URL)}
-        return urls.pop() if len(urls) == 1 else ""
+        """Where Claude Code is pointed; "" where nothing says it."""
+        return next((one.value.rstrip("/") for one in self.of(BASE_URL)), "")
 
 
 def read_settings(environment: Mapping[str, str], places: Sequence[Place]) -> Settings:
-    """All that is said under the names of WATCHED and SECRET."""
-    said = _picked(environment, ENVIRONMENT)
+    """All that is said under the names of WATCHED and SECRET.
+
+    places  the one that counts first in front
+    """
+    said: list[Said] = []
     faults: list[Finding] = []
     for place in places:
         if place.text is None:
@@ -92,6 +95,7 @@ def read_settings(environment: Mapping[str, str], places: Sequence[Place]) -> Se
             continue
         table = value.get("env") if isinstance(value, dict) else None
         said += _picked(table if isinstance(table, dict) else {}, place.path)
+    said += _picked(environment, ENVIRONMENT)
     return Settings(tuple(said), tuple(faults))
 
 
@@ -160,7 +164,7 @@ def _disagree(name: str, values: Sequence[Said]) -> Finding:
         code="settings-disagree",
         severity="warn",
         title=f"{name} is said twice, and differently: {words}.",
-        detail="Which of them counts depends on the version.",
+        detail=f"What counts is {values[0].value}.",
         command="keepwarm fix claude",
     )
 

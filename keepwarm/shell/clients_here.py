@@ -66,13 +66,15 @@ async def _asked(name: str, path: str, environment: Mapping[str, str]) -> Instal
     return Installed(name, path, lines[0].strip()[:80] if lines and process.returncode == 0 else "")
 
 
-def settings_places(home: Path, folder: Path) -> list[Place]:
-    """Claude Code's settings files that are there: managed, of the folder, of the user."""
+def settings_places(home: Path, folder: Path, environment: Mapping[str, str]) -> list[Place]:
+    """Claude Code's settings files that are there, the one that counts first in front: managed, local, the folder's,
+    the user's."""
+    users = environment.get("CLAUDE_CONFIG_DIR")
     paths = [
         *(Path(path) for path in _MANAGED),
         folder / ".claude" / "settings.local.json",
         folder / ".claude" / "settings.json",
-        home / ".claude" / "settings.json",
+        (Path(users).expanduser() if users else home / ".claude") / "settings.json",
     ]
     return [_read(path, home) for path in dict.fromkeys(paths) if os.path.lexists(path)]
 

@@ -77,7 +77,7 @@ async def examine(
         found = await find_upstream()
         url = found[0] if found is not None else ""
     agents = await installed_agents(around.environment)
-    settings = read_settings(around.environment, settings_places(around.home, around.folder))
+    settings = read_settings(around.environment, settings_places(around.home, around.folder, around.environment))
     findings = judge_agents(
         [(one.name, one.version, one.path) for one in agents], settings, gateway.url, gateway.runs, habits
     )

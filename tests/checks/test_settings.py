@@ -16,11 +16,13 @@ def by_code(findings: list[Finding]) -> dict[str, Finding]:
     return {one.code: one for one in findings}
 
 
-def test_the_header_is_off_where_every_place_says_so() -> None:
+def test_the_header_is_off_where_the_place_that_counts_says_so() -> None:
     off = Place("~/.claude/settings.json", f'{{"env": {{"{HEADER}": "0"}}}}')
     assert read_settings({}, [off]).header_off
     assert read_settings({HEADER: "false"}, [off]).header_off
-    assert not read_settings({HEADER: "1"}, [off]).header_off
+    assert read_settings({HEADER: "1"}, [off]).header_off
+    on = Place("managed.json", f'{{"env": {{"{HEADER}": 1}}}}')
+    assert not read_settings({HEADER: "0"}, [on, off]).header_off
     assert not read_settings({}, []).header_off
     found = by_code(judge_settings(read_settings({}, [off]), GATEWAY))
     assert found["header-off"].severity == "ok"
@@ -33,6 +35,7 @@ def test_two_places_that_disagree_are_both_named() -> None:
     assert said.severity == "warn"
     assert "1 in the environment" in said.title
     assert "0 in here.json" in said.title
+    assert said.detail == "What counts is 0."
 
 
 def test_a_broken_file_is_told_with_line_and_column() -> None:

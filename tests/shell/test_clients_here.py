@@ -46,7 +46,7 @@ def test_settings_files_are_read_from_the_folder_and_the_home(tmp_path: Path) ->
         (place / ".claude").mkdir(parents=True)
         (place / ".claude" / "settings.json").write_bytes(text)
     (folder / ".claude" / "settings.local.json").symlink_to(tmp_path / "gone")
-    local, project, user = settings_places(home, folder)
+    local, project, user = settings_places(home, folder, {})
     assert (user.path, user.text) == ("~/.claude/settings.json", '{"a": 1}')
     assert project.text is None
     assert "UTF-8" in project.fault
@@ -57,4 +57,11 @@ def test_settings_files_are_read_from_the_folder_and_the_home(tmp_path: Path) ->
 def test_in_the_home_itself_a_file_counts_once(tmp_path: Path) -> None:
     (tmp_path / ".claude").mkdir()
     (tmp_path / ".claude" / "settings.json").write_text("{}")
-    assert [one.path for one in settings_places(tmp_path, tmp_path)] == ["~/.claude/settings.json"]
+    assert [one.path for one in settings_places(tmp_path, tmp_path, {})] == ["~/.claude/settings.json"]
+
+
+def test_the_users_folder_may_be_moved(tmp_path: Path) -> None:
+    (tmp_path / "moved").mkdir()
+    (tmp_path / "moved" / "settings.json").write_text("{}")
+    places = settings_places(tmp_path, tmp_path / "project", {"CLAUDE_CONFIG_DIR": str(tmp_path / "moved")})
+    assert [one.path for one in places] == ["~/moved/settings.json"]
