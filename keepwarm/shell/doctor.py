@@ -49,7 +49,6 @@ class _Gateway(msgspec.Struct, frozen=True):
     url: str
     runs: bool = False
     upstream: str = ""
-    version: str = ""
     finding: Finding | None = None
 
 
@@ -122,10 +121,13 @@ def _told(report: Report, more: list[Finding], *, looked: bool = True) -> Report
 async def _gateway(url: str, key: str) -> _Gateway:
     """What listens there. keepwarm names itself at `/`, and its server at `/health`."""
     client = Upstream(url)
-    shown = (("x-api-key", key),) if key else ()
+    shown: tuple[tuple[str, str], ...] = ()
     try:
         async with asyncio.timeout(_GATEWAY_SECONDS):
-            status, body = await client.ask(Outgoing("/", b"", shown, "GET"))
+            status, body = await client.ask(Outgoing("/", b"", method="GET"))
+            if key and _wants_key(status, body):  # nobody else is shown the key
+                shown = (("x-api-key", key),)
+                status, body = await client.ask(Outgoing("/", b"", shown, "GET"))
             _, health = await client.ask(Outgoing("/health", b"", shown, "GET"))
     except TimeoutError:
         return _Gateway(url, finding=_stranger(url))
@@ -133,16 +135,11 @@ async def _gateway(url: str, key: str) -> _Gateway:
         await client.close()
     if status == 0:
         return _Gateway(url)
-    if status == 401 and b"this gateway wants its key" in body:
+    if _wants_key(status, body):
         title = f"keepwarm runs at {url} and wants its key."
         command = "KEEPWARM_KEY=... keepwarm doctor"
-        return _Gateway(
-            url,
-            False,
-            "",
-            "",
-            Finding(area="gateway", code="gateway-key", severity="warn", title=title, command=command),
-        )
+        found = Finding(area="gateway", code="gateway-key", severity="warn", title=title, command=command)
+        return _Gateway(url, finding=found)
     try:
         hello = msgspec.json.decode(body, type=_Hello)
         behind = msgspec.json.decode(health, type=_Health).upstream
@@ -151,9 +148,13 @@ async def _gateway(url: str, key: str) -> _Gateway:
     if hello.service != "keepwarm":
         return _Gateway(url, finding=_stranger(url))
     title = f"keepwarm {hello.version} runs at {url}, in front of {plain_url(behind)}."
-    return _Gateway(
-        url, True, behind, hello.version, Finding(area="gateway", code="gateway", severity="ok", title=title)
-    )
+    found = Finding(area="gateway", code="gateway", severity="ok", title=title)
+    return _Gateway(url, True, behind, found)
+
+
+def _wants_key(status: int, body: bytes) -> bool:
+    """Whether this is a keepwarm that wants its key."""
+    return status == 401 and b"this gateway wants its key" in body
 
 
 class _Hello(msgspec.Struct, frozen=True):

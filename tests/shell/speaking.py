@@ -16,17 +16,19 @@ Speech: TypeAlias = Said | Callable[[dict[str, Any]], Said]
 
 
 class Speaker:
-    """What it was asked, in `asked`."""
+    """What it was asked, in `asked` and `headers`."""
 
     def __init__(self, table: dict[str, Speech], otherwise: Said = (404, {"error": "not found"})) -> None:
         self.table, self.otherwise = table, otherwise
         self.asked: list[tuple[str, bytes]] = []
+        self.headers: list[dict[str, str]] = []
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.Response:
         """Everything that comes."""
         body = await request.read()
         self.asked.append((request.path, body))
+        self.headers.append(dict(request.headers))
         speech = self.table.get(request.path, self.otherwise)
         status, said = speech(json.loads(body or b"{}")) if callable(speech) else speech
         if isinstance(said, str):

@@ -98,7 +98,8 @@ async def test_the_wrong_port_and_nothing_at_all(around: Surroundings, free_port
         assert report.exit_code == 2
         assert codes(report)["no-model-server"].command.startswith("keepwarm doctor --upstream")
         port = int(shop.url.rsplit(":", 1)[1])
-        stranger = await examine(at(shop.url, port), around)
+        stranger = await examine(at(shop.url, port, key="sk-secret"), around)
+        assert not any(b"secret" in str(headers).encode() for headers in shop.headers)
         assert codes(stranger)["gateway-stranger"].severity == "warn"
     report = await examine(at(f"http://127.0.0.1:{free_port}", free_port), around)
     assert (report.exit_code, codes(report)["nothing-listens"].severity) == (2, "bad")
