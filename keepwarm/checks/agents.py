@@ -37,12 +37,16 @@ def judge_agents(
 
 
 def softened(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, where the server turned out to mask the billing line itself: then it costs only behind a proxy."""
+    """The findings, where the server turned out to mask or remove the billing line itself."""
     rows = list(findings)
-    if not any(one.code == "header-masked" for one in rows):
+    codes = {one.code for one in rows}
+    if "header-masked" not in codes:
         return rows
+    if "line-removed" in codes:
+        detail = "This server removes it, where it stands at the very beginning of a system text."
+        return [replace(one, severity="info", detail=detail) if one.code in HEADER_CODES else one for one in rows]
     detail = "This server masks it over its own Messages API; behind a proxy that asks for chat completions it costs."
-    return [replace(one, severity="warn", detail=detail) if one.code == "header-each-request" else one for one in rows]
+    return [replace(one, severity="warn", detail=detail) if one.code == HEADER_CODES[0] else one for one in rows]
 
 
 def _mended(habit: Finding, settings: Settings, through: bool) -> Finding:

@@ -1,6 +1,6 @@
 """The cache probe: the same small prompt twice, then with another head. Bodies, readings and what they mean.
 
-What it sends: up to seven requests of about 800 tokens, one token of answer each. It asks for a slot that was never
+What it sends: up to eight requests of about 800 tokens, one token of answer each. It asks for a slot that was never
 used where the server shows one, so that nobody's conversation is moved.
 """
 
@@ -14,9 +14,10 @@ from keepwarm.checks.finding import TYPICAL_PROMPT, Finding
 from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.upstream.api import Outgoing
 
-Step: TypeAlias = Literal["cold", "same", "asked", "head", "messages", "masked"]
-"""`cold` nothing is there yet; `same` word for word; `asked` the same with `cache_prompt: true`; `head` another
-billing line; `messages` the first one over the Messages API, and `masked` another one there."""
+Step: TypeAlias = Literal["cold", "same", "asked", "line", "head", "messages", "masked"]
+"""`cold` nothing is there yet; `same` word for word; `asked` the same with `cache_prompt: true`; `line` with another
+billing line; `head` with another first word of the system text; `messages` the first line over the Messages API, and
+`masked` another one there."""
 
 WORDS: Final = 260
 """Words of the probe's system text: about 400 tokens, of which a server that keeps blocks of 128 can reuse two."""
@@ -88,9 +89,11 @@ def request(step: Step, nonce: str, model: str, slot: int | None) -> Outgoing:
     nonce  makes the prompt one that no cache holds
     slot   llama.cpp's, to be asked for in a chat completion; None = the server chooses
     """
-    value = "e1e1e" if step in ("head", "masked") else "0d0d0"
+    value = "e1e1e" if step in ("line", "masked") else "0d0d0"
     head = f"x-anthropic-billing-header: cc_version=2.1.114.abc; cc_entrypoint=cli; cch={value};"
-    text = f"Probe {nonce}. " + " ".join(f"{_WORDS[number % 10]}{number % 7}" for number in range(WORDS))
+    text = f"{'Another' if step == 'head' else 'Probe'} {nonce}. " + " ".join(
+        f"{_WORDS[number % 10]}{number % 7}" for number in range(WORDS)
+    )
     if step in ("messages", "masked"):
         return _messages(head, text, model)
     body: dict[str, Any] = {
@@ -153,7 +156,7 @@ def judge_probe(probe: Probe, name: str) -> list[Finding]:
             )
         ]
     found = [_rate(probe), _reuse(probe, cold, same, name)]
-    found += [one for one in (_reports(probe, name), _head(probe, same), _masked(probe)) if one is not None]
+    found += [one for one in (_reports(probe, name), _line(probe), _masked(probe), _head(probe)) if one is not None]
     return found
 
 
@@ -214,9 +217,29 @@ def _reports(probe: Probe, name: str) -> Finding | None:
     )
 
 
-def _head(probe: Probe, same: Measured) -> Finding | None:
+def _line(probe: Probe) -> Finding | None:
+    line = probe.step("line")
+    if line is None or line.cached is None or not line.prompt:
+        return None
+    if line.cached >= _REUSED * line.prompt:
+        title = "In chat completions the server removes the billing line itself: it costs nothing there."
+        return Finding(area="cache", code="line-removed", severity="ok", title=title)
+    return Finding(
+        area="cache",
+        code="line-costs",
+        severity="warn",
+        title=f"Another billing line: {line.prompt - line.cached:,} of {line.prompt:,} tokens were processed again "
+        "(chat completions).",
+        detail="So it is for an agent that keeps the line on and reaches the server through a proxy that translates.",
+        tokens=TYPICAL_PROMPT,
+        strikes="each turn of Claude Code 2.1.114 to 2.1.179",
+        command="keepwarm run claude",
+    )
+
+
+def _head(probe: Probe) -> Finding | None:
     head = probe.step("head")
-    if head is None or head.cached is None or not head.prompt or not same.cached:
+    if head is None or head.cached is None or not head.prompt:
         return None
     if head.cached >= _REUSED * head.prompt:
         title = f"A changed head costs little here: {head.cached:,} of {head.prompt:,} tokens were reused."
@@ -224,13 +247,12 @@ def _head(probe: Probe, same: Measured) -> Finding | None:
     return Finding(
         area="cache",
         code="head-costs",
-        severity="warn",
-        title=f"Another billing line at the head: {head.prompt - head.cached:,} of {head.prompt:,} tokens were "
-        "processed again (chat completions).",
-        detail="So it is with every server that does not remove the line, and for agents that keep it on.",
+        severity="info",
+        title=f"A changed head: {head.prompt - head.cached:,} of {head.prompt:,} tokens were processed again.",
+        detail="So it is with every prefix cache: a date, git status or a tool that changes there costs the prompt.",
         tokens=TYPICAL_PROMPT,
-        strikes="each turn, where the head changes",
-        command="keepwarm run claude",
+        strikes="each change of the head",
+        command="keepwarm serve",
     )
 
 

@@ -124,6 +124,7 @@ async def probe_cache(upstream: Upstream, server: Server) -> Probe:
         await send("asked")
     if reused is False:  # a changed head shows nothing where the same one is not reused either
         return Probe(tuple(steps))
+    await send("line")
     await send("head")
     if await _takes_messages(upstream):
         await send("messages")

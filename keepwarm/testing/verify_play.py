@@ -18,6 +18,7 @@ import msgspec
 
 from keepwarm.checks import cache_probe
 from keepwarm.checks.memory import Reading
+from keepwarm.checks.template import detokenize
 from keepwarm.checks.trial import ARMS, Arm, Evidence, MemoryPoint, Sample, Span, Way
 from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.core.diff import common_prefix
@@ -208,12 +209,26 @@ class _Reader:
             if text:
                 return text, "slots"
             if heard.path == "/v1/chat/completions":
-                async with self._http.post(f"{self._url}/apply-template", data=heard.body) as answer:
-                    text = prompt_of(await answer.read())
+                text = await self._rendered(heard.body)
                 if text:
                     return text, "template"
         text = as_read(heard.body)
         return text, "sent" if text else ""
+
+    async def _rendered(self, body: bytes) -> str:
+        """The prompt that llama.cpp or vLLM makes of a body; "" where the server does not tell."""
+        text = prompt_of(await self._post("/apply-template", body))
+        if text:
+            return text
+        said = msgspec.json.decode(body, type=dict[str, Any])
+        asked = {name: said[name] for name in ("model", "messages", "tools") if name in said}
+        reading = detokenize(str(said.get("model")), await self._post("/tokenize", msgspec.json.encode(asked)))
+        return "" if reading is None else prompt_of(await self._post(reading.path, reading.body))
+
+    async def _post(self, path: str, body: bytes) -> bytes:
+        headers = {"content-type": "application/json"}
+        async with self._http.post(self._url + path, data=body, headers=headers) as answer:
+            return await answer.read()
 
     async def _json(self, method: str, path: str) -> Any:
         async with self._http.request(method, self._url + path) as answer:

@@ -48,3 +48,6 @@ def test_a_server_that_masks_the_line_makes_it_less_bad() -> None:
     masked = Finding(area="cache", code="header-masked", severity="ok", title="It masks.")
     assert [one.severity for one in softened([bad])] == ["bad"]
     assert [one.severity for one in softened([bad, masked])] == ["warn", "ok"]
+    removed = Finding(area="cache", code="line-removed", severity="ok", title="It removes.")
+    assert [one.severity for one in softened([bad, masked, removed])] == ["info", "ok", "ok"]
+    assert [one.severity for one in softened([bad, removed])] == ["bad", "ok"]

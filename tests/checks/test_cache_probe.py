@@ -21,10 +21,12 @@ def codes(*steps: Measured, name: str = "llama.cpp") -> dict[str, str]:
 
 
 def test_the_same_prompt_is_the_same_bytes_and_another_head_is_not() -> None:
-    bodies = {step: request(step, "n", "m", 1).body for step in ("cold", "same", "head")}
+    steps: tuple[Step, ...] = ("cold", "same", "line", "head")
+    bodies = {step: request(step, "n", "m", 1).body for step in steps}
     assert bodies["cold"] == bodies["same"]
-    first, other = (json.loads(bodies[step])["messages"][0]["content"] for step in ("cold", "head"))
-    assert first.replace("0d0d0", "e1e1e") == other
+    first, line, head = (json.loads(bodies[step])["messages"][0]["content"] for step in ("cold", "line", "head"))
+    assert first.replace("0d0d0", "e1e1e") == line
+    assert first.replace("Probe", "Another") == head
     assert json.loads(bodies["cold"])["id_slot"] == 1
     assert "id_slot" not in json.loads(request("cold", "n", "m", None).body)
     assert json.loads(request("asked", "n", "m", None).body)["cache_prompt"] is True
@@ -50,14 +52,16 @@ def test_counts_in_both_protocols_and_none_where_nothing_is_said() -> None:
 
 
 def test_a_good_server() -> None:
-    found = codes(measured("cold", 0), measured("same", 999), measured("head", 990), measured("masked", 990))
+    steps: tuple[Step, ...] = ("same", "line", "head", "masked")
+    found = codes(measured("cold", 0), *(measured(step, 990) for step in steps))
     assert set(found.values()) == {"ok", "info"}
-    assert found.keys() >= {"reuse", "reports", "head-reused", "header-masked"}
+    assert found.keys() >= {"reuse", "reports", "line-removed", "head-reused", "header-masked"}
 
 
 def test_a_changed_head_that_costs() -> None:
-    found = codes(measured("cold", 0), measured("same", 999), measured("head", 30), measured("masked", 30))
-    assert (found["head-costs"], found["header-not-masked"]) == ("warn", "warn")
+    steps: tuple[Step, ...] = ("line", "head", "masked")
+    found = codes(measured("cold", 0), measured("same", 999), *(measured(step, 30) for step in steps))
+    assert (found["line-costs"], found["head-costs"], found["header-not-masked"]) == ("warn", "info", "warn")
 
 
 def test_no_reuse_at_all_and_reuse_that_must_be_asked_for() -> None:

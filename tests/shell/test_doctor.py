@@ -43,7 +43,7 @@ async def test_straight_at_a_server_without_a_gateway(
     assert found.keys() >= {"no-client", "header-on", "server", "slots", "thinking-dropped", "reuse", "memory-process"}
     assert report.rate is not None
     assert found["thinking-dropped"].seconds == pytest.approx(5_000 / report.rate)
-    assert report.sent[0].startswith("5 requests of ")
+    assert report.sent[0].startswith("6 requests of ")
 
 
 async def test_through_a_gateway_the_server_behind_it_is_looked_at(

@@ -48,10 +48,10 @@ async def test_the_real_server_reuses_reports_and_has_a_rate(
     found = {one.code: one.severity for one in judge_probe(probe, "llama.cpp")}
     assert found["reuse"] == "ok"
     assert found["reports"] == "ok"
-    assert found["head-costs"] == "warn"
+    assert (found["line-costs"], found["head-costs"]) == ("warn", "info")
     assert found["header-masked"] == "ok"  # llama.cpp masks the value over its own Messages API
     assert probe.rate
-    assert [one.step for one in probe.steps] == ["cold", "same", "head", "messages", "masked"]
+    assert [one.step for one in probe.steps] == ["cold", "same", "line", "head", "messages", "masked"]
 
 
 async def test_the_probe_takes_a_slot_that_holds_nobody(engine_for: EngineFor, upstream_of: list[Upstream]) -> None:
@@ -123,7 +123,7 @@ async def test_a_vllm_that_reports_nothing(upstream_of: list[Upstream]) -> None:
         assert found["reports-nothing"] == "warn"
         assert found["reuse-unknown"] == "info"
         asked = [body for path, body in speaker.asked if path == "/v1/chat/completions" and b"messages" in body]
-        assert len(asked) == 3
+        assert len(asked) == 4
         assert all(b'"model":"qwen3"' in body for body in asked)
 
 
