@@ -58,12 +58,13 @@ def _compacted(groups: Sequence[Group], key: GroupKey, lineage: Lineage, words: 
     """The conversation of this group that was used last, when one of the session's last answers is what this one
     begins with: the summary may have been asked for with another prompt, so in another group."""
     mine = [group for group in groups if group.key.session == key.session]
-    before = [one for group in mine if group.key == key for one in group.lineages.values() if one is not lineage]
-    if not before or not before[-1].requests:
+    answered = [(group.key, one) for group in mine for one in group.lineages.values() if one.requests]
+    before = [one for its, one in answered if its == key and one is not lineage]
+    if not before:
         return None
     # Where no session is named it may be anybody's: then it must begin with all of the answer.
     quoted = any if key.session else all
-    for one in (one for group in mine for one in group.lineages.values() if one.requests):
+    for _, one in answered:
         answer = one.requests[0].answer
         lines = [] if answer is None else _lines(answer.text)
         if lines and quoted(line in words for line in lines):
