@@ -152,7 +152,8 @@ def doctor(
     from keepwarm.views.doctor import print_doctor
 
     around = Surroundings(Path.home(), Path.cwd(), os.environ)
-    report = look(override(_settings(config), upstream__url=upstream), around, probe=probe)
+    with Console(stderr=True).status("looking at agents, settings, the server and its cache"):
+        report = look(override(_settings(config), upstream__url=upstream), around, probe=probe)
     print_doctor(report, Console(), as_json)
     raise typer.Exit(report.exit_code)
 

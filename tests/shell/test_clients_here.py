@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from keepwarm.checks.habits import known_habits
 from keepwarm.shell import clients_here
 from keepwarm.shell.clients_here import installed_agents, settings_places
+from keepwarm.testing.agent_process import bare_environment
+from keepwarm.testing.claude_code import find_client
 
 
 def program(folder: Path, name: str, script: str) -> None:
@@ -65,3 +68,12 @@ def test_the_users_folder_may_be_moved(tmp_path: Path) -> None:
     (tmp_path / "moved" / "settings.json").write_text("{}")
     places = settings_places(tmp_path, tmp_path / "project", {"CLAUDE_CONFIG_DIR": str(tmp_path / "moved")})
     assert [one.path for one in places] == ["~/moved/settings.json"]
+
+
+@pytest.mark.parametrize(("version", "code"), [("2.1.114", "header-each-request"), ("2.1.328", "header-each-session")])
+async def test_the_real_claude_code_is_known_by_what_it_says(version: str, code: str, tmp_path: Path) -> None:
+    environment = bare_environment(tmp_path)
+    path = f"{find_client(version).parent}:{environment['PATH']}"
+    found = {one.name: one for one in await installed_agents({"PATH": path, "HOME": str(tmp_path)})}
+    assert found["claude"].version == f"{version} (Claude Code)"
+    assert known_habits("claude", found["claude"].version)[0].code == code
