@@ -27,7 +27,7 @@ from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.config import LOCAL_PORTS, Config, check
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.clients_here import installed_agents, settings_places
-from keepwarm.shell.serve import find_upstream
+from keepwarm.shell.serve import find_upstreams
 from keepwarm.shell.server_look import NoServer, look, look_at_template, probe_cache, what_was_sent
 from keepwarm.shell.server_memory import MemoryReader
 from keepwarm.upstream.api import Outgoing
@@ -64,7 +64,7 @@ async def examine(
     config: Config, around: Surroundings, *, probe: bool = True, habits: HabitsOf = known_habits
 ) -> Report:
     """As `doctor`, in a running loop."""
-    url = config.upstream.url
+    url, others = config.upstream.url, list[str]()
     gateway = await _gateway(f"http://{_reachable(config.host)}:{config.port}", config.key)
     if url:  # the address may be keepwarm's own: then the server behind it is meant too
         named = await _gateway(url.rstrip("/"), config.key)
@@ -73,8 +73,8 @@ async def examine(
     elif gateway.runs:
         url = gateway.upstream
     else:
-        found = await find_upstream()
-        url = found[0] if found is not None else ""
+        found = [found_url for found_url, _ in await find_upstreams()]
+        url, others = (found[0], found[1:]) if found else ("", [])
     agents = await installed_agents(around.environment)
     settings = read_settings(around.environment, settings_places(around.home, around.folder, around.environment))
     findings = judge_agents(
@@ -82,6 +82,7 @@ async def examine(
     )
     findings += judge_settings(settings, gateway.url)
     findings.append(gateway.finding or _not_running(gateway.url, url))
+    findings += [_another(one) for one in others]
     report = Report(keepwarm=__version__, server=plain_url(url) if url else "", findings=tuple(findings))
     if not url:
         return _told(report, [_nothing_found()], looked=False)
@@ -180,6 +181,12 @@ def _not_running(url: str, upstream: str) -> Finding:
     command = f"keepwarm serve --upstream {plain_url(upstream)}" if upstream else "keepwarm serve --engine demo"
     title = f"keepwarm does not run at {url}: agents talk to the server straight."
     return Finding(area="gateway", code="no-gateway", severity="info", title=title, command=command)
+
+
+def _another(url: str) -> Finding:
+    title = f"Another model server answers at {url}; it was not looked at."
+    command = f"keepwarm doctor --upstream {url}"
+    return Finding(area="server", code="another-server", severity="info", title=title, command=command)
 
 
 def _nothing_found() -> Finding:

@@ -12,6 +12,7 @@ from keepwarm.checks.finding import Finding, Report
 from keepwarm.config import Config, override
 from keepwarm.shell import doctor as command
 from keepwarm.shell.doctor import Surroundings, examine
+from keepwarm.upstream.api import Traits
 from tests.shell.conftest import OpenGateway
 from tests.shell.speaking import speaking
 from tests.testing.conftest import EngineFor
@@ -106,15 +107,29 @@ async def test_the_wrong_port_and_nothing_at_all(around: Surroundings, free_port
 
 
 async def test_nobody_on_this_machine(around: Surroundings, free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def nothing() -> None:
-        return None
+    async def nothing() -> list[tuple[str, Traits]]:
+        return []
 
-    monkeypatch.setattr(command, "find_upstream", nothing)
+    monkeypatch.setattr(command, "find_upstreams", nothing)
     report = await examine(at("", free_port), around)
     found = codes(report)["nothing-found"]
     assert (report.exit_code, report.server) == (2, "")
     assert "8080" in found.title
     assert found.command == "keepwarm serve --engine demo"
+
+
+async def test_of_several_servers_here_the_others_are_named(
+    engine_for: EngineFor, around: Surroundings, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = engine_for(slots=3).url
+
+    async def two() -> list[tuple[str, Traits]]:
+        return [(url, Traits()), ("http://127.0.0.1:9", Traits())]
+
+    monkeypatch.setattr(command, "find_upstreams", two)
+    report = await examine(at("", free_port), around, probe=False)
+    assert report.server == url
+    assert codes(report)["another-server"].command == "keepwarm doctor --upstream http://127.0.0.1:9"
 
 
 async def test_no_password_of_the_address_is_shown(around: Surroundings, free_port: int) -> None:
