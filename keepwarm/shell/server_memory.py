@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -146,12 +147,14 @@ class MemoryReader:
             return self
         for name, open_reader in READERS.items():
             try:
-                self._readers.append(open_reader())
+                # amdsmi prints where it did not find its library; standard output may be JSON.
+                with contextlib.redirect_stdout(io.StringIO()):
+                    self._readers.append(open_reader())
             except ImportError as error:
                 extra = {"nvidia": "pip install 'keepwarm[gpu]'", "amd": "pip install amdsmi (of your ROCm)"}
                 self.why_not.append(f"{name}: {error} ({extra.get(name, 'pip install psutil')})")
             except Exception as error:  # the findings say it: a binding without its driver raises what it likes
-                self.why_not.append(f"{name}: {error}")
+                self.why_not.append(f"{name}: {type(error).__name__}, {error}")
         if self._pid is None and self._readers:
             self._pid = listening_pid(self._url)
             if self._pid is None:

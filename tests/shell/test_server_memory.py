@@ -130,7 +130,7 @@ def test_all_that_works_is_read_and_the_rest_says_why(nvml: FakeNvml, monkeypatc
 
 
 def test_a_driver_that_is_not_there_or_goes_away_is_told_and_not_raised(
-    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def lost() -> int:
         raise nvml.NVMLError("GPU is lost")
@@ -142,12 +142,14 @@ def test_a_driver_that_is_not_there_or_goes_away_is_told_and_not_raised(
     assert sum("GPU is lost" in reason for reason in memory.why_not) == 1
 
     def no_driver() -> None:
+        sys.stdout.write("looked everywhere")  # as amdsmi does
         raise nvml.NVMLError("Driver Not Loaded")
 
     monkeypatch.setattr(nvml, "nvmlInit", no_driver)
     with MemoryReader(HERE, os.getpid()) as memory:
         assert [one.source for one in memory.read()] == ["process"]
     assert any("Driver Not Loaded" in reason for reason in memory.why_not)
+    assert capsys.readouterr().out == ""
 
 
 def test_a_server_on_another_machine_is_not_measured_by_a_card_here(nvml: FakeNvml) -> None:
