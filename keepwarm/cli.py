@@ -139,6 +139,47 @@ def demo(
     raise typer.Exit(play(model=model, keep=keep, json_output=as_json))
 
 
+@app.command()
+def doctor(
+    upstream: Annotated[str | None, typer.Option(help="Address of the model server, or of a keepwarm")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON")] = False,
+    probe: Annotated[bool, typer.Option(help="Send the server a few small prompts to see what its cache does")] = True,
+    config: ConfigFile = None,
+) -> None:
+    """What is wrong with this set-up, what it costs, and what mends it. Exits with 1 where something is bad."""
+    from keepwarm.shell.doctor import Surroundings
+    from keepwarm.shell.doctor import doctor as look
+    from keepwarm.views.doctor import print_doctor
+
+    around = Surroundings(Path.home(), Path.cwd(), os.environ)
+    with Console(stderr=True).status("looking at agents, settings, the server and its cache"):
+        report = look(override(_settings(config), upstream__url=upstream), around, probe=probe)
+    print_doctor(report, Console(), as_json)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def verify(
+    upstream: Annotated[str | None, typer.Option(help="Address of the model server")] = None,
+    engine: Annotated[str, typer.Option(help="Or run llama.cpp: demo, tiny, or a GGUF file")] = "",
+    rounds: Annotated[int, typer.Option(min=1, help="Times that each arm is played; three at least say something")] = 3,
+    requests: Annotated[int, typer.Option(min=2, help="Requests of a session")] = 2,
+    tokens: Annotated[int, typer.Option(min=0, help="Tokens of a prompt (what fits into three minutes)")] = 0,
+    endpoint: Annotated[str, typer.Option(help="Where the straight arms ask: chat or messages")] = "",
+    client_style: Annotated[str, typer.Option(help="Whose header: 2.1.114 or 2.1.328")] = "2.1.114",
+    plot: Annotated[Path | None, typer.Option(help="Write the plot to this SVG file")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Measure what the billing line costs here, straight and through keepwarm. Exits with 3 where noise hides it."""
+    from keepwarm.testing import verify as trial
+
+    to = _settings(config).upstream
+    url = upstream or ("" if engine else to.url)
+    wish = trial.Wish(url, engine, to.key, rounds, requests, tokens, endpoint, client_style)
+    raise typer.Exit(trial.run(wish, plot, as_json))
+
+
 def _settings(path: Path | None) -> Config:
     settings = load(path)
     key = os.environ.get("KEEPWARM_KEY")

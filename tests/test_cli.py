@@ -11,11 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from keepwarm import __version__, cli
+from keepwarm.checks.finding import Report
 from keepwarm.config import Config, LedgerSettings, UpstreamSettings, check
 from keepwarm.errors import ConfigError
 from keepwarm.ledger.store import Ledger
 from keepwarm.rules.codes import CODES
 from keepwarm.shell import serve as serving
+from keepwarm.testing.verify import Wish
 from tests.ledger.samples import a_record
 
 RUNNER = CliRunner()
@@ -182,6 +184,36 @@ def test_brackets_in_a_message_are_no_markup(
 @pytest.mark.parametrize("arguments", [["log", "-n", "0"], ["log", "-n", "-3"], ["serve", "--port", "x"], ["nothing"]])
 def test_what_no_command_line_can_mean_is_status_2(arguments: list[str]) -> None:
     assert RUNNER.invoke(cli.app, arguments).exit_code == 2
+
+
+def test_doctor_hands_over_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[str, bool]] = []
+
+    def look(config: Config, around: object, *, probe: bool) -> Report:
+        given.append((config.upstream.url, probe))
+        return Report(keepwarm="1", looked=False)
+
+    monkeypatch.setattr("keepwarm.shell.doctor.doctor", look)
+    result = RUNNER.invoke(cli.app, ["doctor", "--upstream", "http://h:1", "--no-probe", "--json"])
+    assert result.exit_code == 2
+    assert json.loads(result.output)["exit_code"] == 2
+    assert given == [("http://h:1", False)]
+
+
+def test_verify_hands_over_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Wish] = []
+
+    def run(wish: Wish, plot: Path | None, as_json: bool) -> int:
+        given.append(wish)
+        return 3
+
+    monkeypatch.setattr("keepwarm.testing.verify.run", run)
+    Path("keepwarm.toml").write_text('[upstream]\nurl = "http://h:1"\nkey = "k"\n')
+    assert RUNNER.invoke(cli.app, ["verify", "--rounds", "5", "--client-style", "2.1.328"]).exit_code == 3
+    assert RUNNER.invoke(cli.app, ["verify", "--engine", "tiny"]).exit_code == 3
+    named, own = given
+    assert (named.upstream, named.engine, named.key, named.rounds, named.style) == ("http://h:1", "", "k", 5, "2.1.328")
+    assert (own.upstream, own.engine) == ("", "tiny")
 
 
 def test_demo_says_which_models_there_are(capsys: pytest.CaptureFixture[str]) -> None:
