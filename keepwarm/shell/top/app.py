@@ -1,0 +1,239 @@
+"""`keepwarm top` on a terminal: the lists, the keys, and the two feeds that keep them new."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import ClassVar, Final
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Static
+
+from keepwarm.ledger.records import Record
+from keepwarm.shell.top.feed import GatewayFeed, LedgerFeed
+from keepwarm.shell.top.rows import Rows
+from keepwarm.shell.top.screens import Filter, Page
+from keepwarm.views.top import frame, lines
+from keepwarm.views.top.head import Gateway, head
+from keepwarm.views.top.ink import Paper
+from keepwarm.views.top.pages import diff_page, verdict_page
+from keepwarm.views.top.picture import PERIODS, Asked, Picture, Row
+
+POLL_SECONDS: Final = 0.5
+ALERTS: Final = 20
+"""Alerts that are remembered."""
+
+
+class Top(App[None]):
+    """The program.
+
+    ledger      what is shown
+    gateway     what is listened to; None for nothing
+    ascii_only  the terminal is not UTF-8
+    """
+
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    Screen { layout: vertical; }
+    #head { height: auto; }
+    #sessions { height: 2fr; min-height: 3; margin-top: 1; }
+    #requests { height: 3fr; min-height: 3; }
+    #empty { height: 1fr; display: none; margin: 1 0; }
+    #why, #foot { height: 1; }
+    Page { background: $background; }
+    Page VerticalScroll { height: 1fr; padding: 0 1; scrollbar-size-vertical: 0; }
+    Filter { align: left bottom; background: transparent; }
+    Filter Static, Filter Input { width: 100%; height: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,ctrl+c", "quit"),
+        Binding("question_mark", "help"),
+        Binding("d", "diff"),
+        Binding("v", "verdict"),
+        Binding("f", "only"),
+        Binding("slash", "filter"),
+        Binding("w", "period"),
+        Binding("escape", "back"),
+    ]
+
+    def __init__(self, ledger: LedgerFeed, gateway: GatewayFeed | None, *, ascii_only: bool = False) -> None:
+        super().__init__()
+        self._ledger = ledger
+        self._listening = gateway
+        self._ascii = ascii_only
+        self._asked = Asked()
+        self._picture = Picture(0.0)
+        self._gateway = Gateway(gateway.url if gateway is not None else "")
+        self._alerts: deque[str] = deque(maxlen=ALERTS)
+        self._rows: dict[str, Row] = {}
+        self._records: dict[str, Record] = {}
+
+    def compose(self) -> ComposeResult:
+        """The screen, from top to bottom."""
+        yield Static(id="head", markup=False)
+        yield Static(id="empty", markup=False)
+        yield Rows(lines.session_heading, self._session_line, ascii_only=self._ascii, name="sessions")
+        yield Rows(lines.request_heading, self._request_line, ascii_only=self._ascii, name="requests")
+        yield Static(id="why", markup=False)
+        yield Static(id="foot", markup=False)
+
+    def on_mount(self) -> None:
+        """Begin to read and to listen."""
+        self.theme = "ansi-dark" if "ansi-dark" in self.available_themes else "textual-ansi"
+        self.query_one("#requests", Rows).focus()
+        self.run_worker(self._look(), exclusive=True, group="look")
+        self.set_interval(POLL_SECONDS, self._look_again)
+        if self._listening is not None:
+            self.run_worker(self._listen(self._listening), group="listen")
+
+    async def on_unmount(self) -> None:
+        """Close the ledger."""
+        await self._ledger.close()
+
+    def on_resize(self) -> None:
+        """Make everything that has a width again."""
+        self._show()
+
+    def on_rows_moved(self, message: Rows.Moved) -> None:
+        """The words under the lists are those of the line of the cursor."""
+        self._show_why()
+
+    def on_rows_chosen(self, message: Rows.Chosen) -> None:
+        """Enter: a request's verdict, or a session's requests."""
+        if message.rows.id == "requests":
+            self._open(message.key, "v")
+            return
+        row = self._rows[message.key]
+        if row.below and row.last is not None:
+            self._open(row.last.id, "v")
+            return
+        self._ask(Asked(self._asked.period, row.name, "", self._asked.rows))
+        self.query_one("#requests", Rows).focus()
+
+    def action_help(self) -> None:
+        """What the keys do and what is shown."""
+        self.push_screen(Page(lambda paper: Text(frame.help_text(paper)), ascii_only=self._ascii))
+
+    def action_verdict(self) -> None:
+        """The verdict of the request of the cursor."""
+        if (record := self._current()) is not None:
+            self._open(record.id, "v")
+
+    def action_diff(self) -> None:
+        """Where the request of the cursor parts from the one before it."""
+        if (record := self._current()) is not None:
+            self._open(record.id, "d")
+
+    def action_only(self) -> None:
+        """Only the session of the cursor, or all of them again."""
+        if self._asked.session:
+            self._ask(Asked(self._asked.period, "", self._asked.words, self._asked.rows))
+            return
+        focused = self.focused
+        name = ""
+        if isinstance(focused, Rows) and focused.id == "sessions" and focused.current is not None:
+            name = self._rows[focused.current].name
+        elif (record := self._current()) is not None:
+            name = record.session or record.lineage
+        if name:
+            self._ask(Asked(self._asked.period, name, self._asked.words, self._asked.rows))
+
+    def action_filter(self) -> None:
+        """Ask for a word."""
+
+        def take(said: str | None) -> None:
+            if said is not None:
+                self._ask(Asked(self._asked.period, "", said, self._asked.rows))
+
+        self.push_screen(Filter(self._asked.words), take)
+
+    def action_period(self) -> None:
+        """The next period."""
+        period = (self._picture.period + 1) % len(PERIODS)
+        self._ask(Asked(period, self._asked.session, self._asked.words, self._asked.rows))
+
+    def action_back(self) -> None:
+        """Take the filters off."""
+        if self._asked.session or self._asked.words:
+            self._ask(Asked(self._asked.period, rows=self._asked.rows))
+
+    async def _listen(self, gateway: GatewayFeed) -> None:
+        async for said in gateway.follow():
+            self._gateway = said
+            self._show_head()
+
+    def _look_again(self) -> None:
+        self.run_worker(self._look(), exclusive=False, group="look")
+
+    async def _look(self) -> None:
+        """Read, and show what is new."""
+        read = await self._ledger.picture(self._asked)
+        if read is None:
+            self._show_head()
+            return
+        self._picture, told = read
+        self._alerts.extendleft(alert.words for alert in told)
+        self._show()
+
+    def _ask(self, asked: Asked) -> None:
+        self._asked = asked
+        self._look_again()
+
+    def _open(self, record_id: str, page: str) -> None:
+        self.run_worker(self._read_and_open(record_id, page), exclusive=True, group="open")
+
+    async def _read_and_open(self, record_id: str, page: str) -> None:
+        detail = await self._ledger.detail(record_id)
+        if detail is None:
+            return
+        make = diff_page if page == "d" else verdict_page
+
+        def turn(to: str | None) -> None:
+            if to is not None:
+                self._open(record_id, to)
+
+        self.push_screen(Page(lambda paper: make(detail, paper), ascii_only=self._ascii, turns="dv"), turn)
+
+    def _current(self) -> Record | None:
+        """The request that the cursor is on: in the upper list the last one of the session."""
+        focused = self.focused
+        if not isinstance(focused, Rows) or focused.current is None:
+            return None
+        if focused.id == "sessions":
+            return self._rows[focused.current].last
+        return self._records.get(focused.current)
+
+    def _show(self) -> None:
+        picture = self._picture
+        self._rows = {f"{number} {row.name}" if row.below else row.name: row for number, row in enumerate(picture.rows)}
+        self._records = {record.id: record for record in picture.records}
+        self.query_one("#sessions", Rows).show(tuple(self._rows))
+        self.query_one("#requests", Rows).show(tuple(self._records))
+        paper = self._paper()
+        self.query_one("#foot", Static).update(frame.keys(paper))
+        self._show_head()
+        self._show_why()
+
+    def _show_head(self) -> None:
+        paper, picture = self._paper(), self._picture
+        made = head(picture, self._gateway, tuple(self._alerts), paper, self.size.height, str(self._ledger.path))
+        self.query_one("#head", Static).update(Text("\n").join(made))
+        nothing = frame.empty(picture, self._gateway, paper) if not picture.rows else []
+        shown = self.query_one("#empty", Static)
+        shown.update(Text("\n").join(nothing))
+        shown.display = bool(nothing)
+        for name in ("#sessions", "#requests"):
+            self.query_one(name, Rows).display = not nothing
+
+    def _show_why(self) -> None:
+        self.query_one("#why", Static).update(lines.why(self._current(), self._paper()))
+
+    def _session_line(self, key: str, paper: Paper) -> Text:
+        return lines.session_line(self._rows[key], paper)
+
+    def _request_line(self, key: str, paper: Paper) -> Text:
+        return lines.request_line(self._records[key], paper)
+
+    def _paper(self) -> Paper:
+        return Paper(self.size.width, self._ascii)
