@@ -117,6 +117,21 @@ def rule(
 
 
 @app.command()
+def top(
+    gateway: Annotated[str, typer.Option(help="The gateway's address (default: the one of the settings)")] = "",
+    once: Annotated[bool, typer.Option("--once", help="One plain page, for a pipe")] = False,
+    ledger: LedgerFile = None,
+    config: ConfigFile = None,
+) -> None:
+    """Sessions, requests, slots and prefills as they happen; a key opens the verdict, another the diff."""
+    from keepwarm.shell.top.start import address, run_top
+
+    settings = _settings(config)
+    url = gateway or address(settings.host, settings.port)
+    run_top(ledger or settings.ledger_path, url, settings.key, Console(), once)
+
+
+@app.command()
 def docs(
     folder: Annotated[Path, typer.Argument(help="Where they are written: docs")] = Path("docs"),
 ) -> None:

@@ -72,7 +72,9 @@ def progress(call: str, done: Progress) -> str:
 
 def bar(record: Record, width: int = BAR) -> str:
     """The prompt as a bar: reused, processed again, new; blank when the server does not report."""
-    return drawn(record.usage.prompt_tokens, record.usage.cached_tokens, record.verdict.lost if record.verdict else 0, width)
+    return drawn(
+        record.usage.prompt_tokens, record.usage.cached_tokens, record.verdict.lost if record.verdict else 0, width
+    )
 
 
 def drawn(prompt: int | None, cached: int | None, lost: int, width: int) -> str:

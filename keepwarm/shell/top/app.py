@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import ClassVar, Final
 
+from msgspec.structs import replace
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,6 +23,8 @@ from keepwarm.views.top.pages import diff_page, verdict_page
 from keepwarm.views.top.picture import PERIODS, Asked, Picture, Row
 
 POLL_SECONDS: Final = 0.5
+SESSIONS_SHARE: Final = 0.35
+"""Of the screen, for the sessions at the most."""
 ALERTS: Final = 20
 """Alerts that are remembered."""
 
@@ -37,8 +41,8 @@ class Top(App[None]):
     CSS = """
     Screen { layout: vertical; }
     #head { height: auto; }
-    #sessions { height: 2fr; min-height: 3; margin-top: 1; }
-    #requests { height: 3fr; min-height: 3; }
+    #sessions { height: 4; margin-top: 1; }
+    #requests { height: 1fr; min-height: 3; margin-top: 1; }
     #empty { height: 1fr; display: none; margin: 1 0; }
     #why, #foot { height: 1; }
     Page { background: $background; }
@@ -54,7 +58,7 @@ class Top(App[None]):
         Binding("f", "only"),
         Binding("slash", "filter"),
         Binding("w", "period"),
-        Binding("escape", "back"),
+        Binding("escape", "unfilter"),
     ]
 
     def __init__(self, ledger: LedgerFeed, gateway: GatewayFeed | None, *, ascii_only: bool = False) -> None:
@@ -73,14 +77,14 @@ class Top(App[None]):
         """The screen, from top to bottom."""
         yield Static(id="head", markup=False)
         yield Static(id="empty", markup=False)
-        yield Rows(lines.session_heading, self._session_line, ascii_only=self._ascii, name="sessions")
+        yield Rows(self._session_heading, self._session_line, ascii_only=self._ascii, name="sessions")
         yield Rows(lines.request_heading, self._request_line, ascii_only=self._ascii, name="requests")
         yield Static(id="why", markup=False)
         yield Static(id="foot", markup=False)
 
     def on_mount(self) -> None:
         """Begin to read and to listen."""
-        self.theme = "ansi-dark" if "ansi-dark" in self.available_themes else "textual-ansi"
+        self.theme = "ansi-dark"  # the terminal's own colours
         self.query_one("#requests", Rows).focus()
         self.run_worker(self._look(), exclusive=True, group="look")
         self.set_interval(POLL_SECONDS, self._look_again)
@@ -153,7 +157,7 @@ class Top(App[None]):
         period = (self._picture.period + 1) % len(PERIODS)
         self._ask(Asked(period, self._asked.session, self._asked.words, self._asked.rows))
 
-    def action_back(self) -> None:
+    def action_unfilter(self) -> None:
         """Take the filters off."""
         if self._asked.session or self._asked.words:
             self._ask(Asked(self._asked.period, rows=self._asked.rows))
@@ -170,6 +174,7 @@ class Top(App[None]):
         """Read, and show what is new."""
         read = await self._ledger.picture(self._asked)
         if read is None:
+            self._picture = replace(self._picture, at=time.time())
             self._show_head()
             return
         self._picture, told = read
@@ -208,7 +213,9 @@ class Top(App[None]):
         picture = self._picture
         self._rows = {f"{number} {row.name}" if row.below else row.name: row for number, row in enumerate(picture.rows)}
         self._records = {record.id: record for record in picture.records}
-        self.query_one("#sessions", Rows).show(tuple(self._rows))
+        sessions = self.query_one("#sessions", Rows)
+        sessions.show(tuple(self._rows))
+        sessions.styles.height = max(3, min(len(self._rows) + 1, round(self.size.height * SESSIONS_SHARE)))
         self.query_one("#requests", Rows).show(tuple(self._records))
         paper = self._paper()
         self.query_one("#foot", Static).update(frame.keys(paper))
@@ -228,6 +235,9 @@ class Top(App[None]):
 
     def _show_why(self) -> None:
         self.query_one("#why", Static).update(lines.why(self._current(), self._paper()))
+
+    def _session_heading(self, paper: Paper) -> Text:
+        return lines.session_heading(paper, self._picture.more)
 
     def _session_line(self, key: str, paper: Paper) -> Text:
         return lines.session_line(self._rows[key], paper)

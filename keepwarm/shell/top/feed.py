@@ -1,4 +1,4 @@
-"""Where the picture comes from: the ledger, read in a thread of its own, and a gateway, listened to while it answers."""
+"""Where pictures come from: the ledger, read in a thread of its own, and a gateway, listened to while it answers."""
 
 from __future__ import annotations
 

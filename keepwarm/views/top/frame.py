@@ -27,14 +27,13 @@ HELP: Final = """keepwarm top: what the prefix cache does, as it happens
   Esc          back; takes a filter off
   q            end
 
-In a bar: reused {reused}, processed again although it had been processed before {again}, new {new}.
-hit: the share of prompts that was reused. again: tokens processed a second time.
-1st: time to the first token. tok/s: speed of the answer. ags: conversations of a session,
-its sub-agents and side calls among them. "-" is what the server does not report.
-A slot with a star works. Alerts: a session's hit rate under 80, 60 or 40 %, a new cause.
-
-The figures come from the ledger, with or without a running gateway. Slots, running requests
-and the progress of a prefill come from the gateway (--gateway URL), while one answers."""
+In a bar: {reused} reused, {again} processed again although it had been before, {new} new.
+hit    share of the prompts that was reused    ags    conversations of a session
+1st    time to the first token                 tok/s  speed of the answer
+-      not reported by the server              0*     a slot that works now
+Alerts: a session's hit rate under 80, 60 or 40 %, and a cause that is new.
+Figures come from the ledger, with or without a gateway; slots and what runs
+come from the gateway (--gateway URL), while one answers."""
 
 
 def keys(paper: Paper) -> Text:
@@ -51,11 +50,11 @@ def help_text(paper: Paper) -> str:
 def empty(picture: Picture, gateway: Gateway, paper: Paper) -> list[Text]:
     """What to do when there is nothing to see."""
     if picture.trouble:
-        steps = (
+        steps: tuple[tuple[str, str], ...] = (
             (picture.trouble, "yellow"),
             ("", ""),
-            ("1. start the gateway        keepwarm serve        (or: keepwarm serve --engine demo)", ""),
-            ("2. start an agent on it     keepwarm run claude   (or the line that serve prints)", ""),
+            ("1. start the gateway:       keepwarm serve   (or: keepwarm serve --engine demo)", ""),
+            ("2. start an agent on it:    keepwarm run claude   (or the line serve prints)", ""),
             ("3. this screen fills by itself; another ledger is shown with --ledger FILE", ""),
         )
         if gateway.live is not None:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 from rich.text import Text
 
-from keepwarm.ledger.query import Totals
+from keepwarm.ledger.sums import Totals
 from keepwarm.views import log, words
 from keepwarm.views.top.ink import Paper
 from keepwarm.views.top.lines import hit_rate, rate_style
@@ -75,13 +75,13 @@ def sums_line(picture: Picture, paper: Paper) -> Text:
     totals = picture.totals
     if totals is None:
         return paper.line("")
-    rate = hit_rate(totals)
+    known = totals.cached_tokens + totals.processed_tokens
     parts: list[str | tuple[str, str]] = [
         (f"{PERIODS[picture.period][0]:<6} ", "bold"),
-        f"{words.times(totals.requests, 'request')}, hit rate ",
-        (rate, rate_style(totals)),
-        f", reused {words.short(totals.cached_tokens)}, processed {words.short(totals.processed_tokens)}",
-        f", again {words.short(totals.lost_tokens)}{_lost_time(totals)}",
+        f"{words.times(totals.requests, 'request')}, ",
+        (hit_rate(totals), rate_style(totals)),
+        f" reused ({words.short(totals.cached_tokens)} of {words.short(known)}), ",
+        f"{words.short(totals.lost_tokens)} again{_lost_time(totals)}",
     ]
     if totals.failed:
         parts.append((f", {totals.failed:,} failed", "red"))
@@ -113,7 +113,7 @@ def _server(gateway: Gateway, paper: Paper) -> Text:
         return paper.line(("server ", "bold"), (why, "dim"))
     server = live.upstream
     if server is None:
-        return paper.line(("server ", "bold"), ("no model server answers: start it, the gateway looks for it", "yellow"))
+        return paper.line(("server ", "bold"), ("no model server answers: start it, it is looked for", "yellow"))
     told = f"{server.kind} {server.url}"
     told += f", {server.model}" if server.model else ""
     if server.slots:

@@ -10,14 +10,15 @@ from typing import Final
 
 from rich.text import Text
 
-from keepwarm.ledger.query import ConversationSums
 from keepwarm.ledger.records import Record
+from keepwarm.ledger.sessions import ConversationSums
 from keepwarm.ledger.sums import Sums
 from keepwarm.views import log, words
 from keepwarm.views.top.ink import MARK, Paper
 from keepwarm.views.top.picture import Row
 
-NAME: Final = 8
+NAME, _WIDE_NAME = 8, 14
+"""Characters of a session's name that are shown."""
 CLIENT: Final = 18
 _BAR, _LONGEST_BAR = 10, 30
 _WIDE: Final = 110
@@ -30,26 +31,27 @@ _LIMITS: Final = ((0.8, "green"), (0.6, "yellow"), (0.0, "red"))
 """From which hit rate on a session is shown in which colour: as the alerts have it."""
 
 
-def session_heading(paper: Paper) -> Text:
-    """The names of the columns over the sessions."""
-    room = _bar_room(paper)
+def session_heading(paper: Paper, more: int = 0) -> Text:
+    """The names of the columns over the sessions; `more` are not listed."""
+    room, name = _bar_room(paper), _name_room(paper)
     client = f"{'client':<{CLIENT}} " if paper.width >= _WIDE else ""
-    row = f"{'session':<{NAME}} {client}{'ags':>3} {'reqs':>5} {'prompt':>6} {'reused':<{room}} {'hit':>6} {'1st':>5}"
-    return paper.line((f"{'':{len(MARK)}}{row} {'tok/s':>5} last verdict", "bold"))
+    row = f"{'session':<{name}} {client}{'ags':>3} {'reqs':>5} {'prompt':>6} {'reused':<{room}} {'hit':>6} {'1st':>5}"
+    told = f" (and {more} more: / filters)" if more else ""
+    return paper.line((f"{'':{len(MARK)}}{row} {'tok/s':>5} last verdict{told}", "bold"))
 
 
 def session_line(row: Row, paper: Paper) -> Text:
     """A session, or one of its conversations, in one line."""
-    sums, room = row.sums.sums, _bar_room(paper)
-    name = words.clean(row.name)[:NAME]
+    sums, room, width = row.sums.sums, _bar_room(paper), _name_room(paper)
+    name = words.clean(row.name)[:width]
     client, agents = "", "-"
     if isinstance(row.sums, ConversationSums):
         agent = _SHORT_KINDS.get(row.sums.kind, row.sums.kind)[:4]
-        name = f" {agent} {words.clean(row.sums.agent or row.sums.lineage)}"[:NAME]
+        name = f" {agent} {words.clean(row.sums.agent or row.sums.lineage)}"[:width]
     else:
         client, agents = words.clean(row.sums.client), words.short(row.sums.conversations)[:3]
     rate = hit_rate(sums)
-    cells: list[str | tuple[str, str]] = [f"{name:<{NAME}} "]
+    cells: list[str | tuple[str, str]] = [f"{name:<{width}} "]
     if paper.width >= _WIDE:
         cells.append((f"{client[:CLIENT]:<{CLIENT}} ", "dim"))
     last = row.last
@@ -117,6 +119,10 @@ def _said(record: Record | None, paper: Paper) -> tuple[str, str]:
     if record.verdict is not None and record.verdict.sentence and paper.width >= _WIDE and record.ending == "done":
         said = record.verdict.sentence
     return said, style
+
+
+def _name_room(paper: Paper) -> int:
+    return _WIDE_NAME if paper.width >= _WIDE else NAME
 
 
 def _bar_room(paper: Paper) -> int:

@@ -7,8 +7,10 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from keepwarm.ledger.query import NO_MATTER, ConversationSums, Only, Query, SessionSums, Totals
+from keepwarm.ledger.query import NO_MATTER, Only, Query
 from keepwarm.ledger.records import Record
+from keepwarm.ledger.sessions import ConversationSums, SessionSums
+from keepwarm.ledger.sums import Totals
 from keepwarm.views.explain import LATER_SHOWN, TURNS_SHOWN
 from keepwarm.views.top.parting import Parting, part
 
@@ -31,7 +33,7 @@ class Asked(msgspec.Struct, frozen=True):
     """The name of the only session that is shown; "" for all of them."""
     words: str = ""
     """What a session's name, client or model must contain; "" for anything."""
-    rows: int = 40
+    rows: int = 60
     """Sessions of which the last request is wanted: those that there is room for."""
 
 
