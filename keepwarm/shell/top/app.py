@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import ClassVar, Final
 
@@ -62,7 +61,7 @@ class Top(App[None]):
     ]
 
     def __init__(self, ledger: LedgerFeed, gateway: GatewayFeed | None, *, ascii_only: bool = False) -> None:
-        super().__init__()
+        super().__init__(ansi_color=True)  # the terminal's own colours, light or dark
         self._ledger = ledger
         self._listening = gateway
         self._ascii = ascii_only
@@ -72,20 +71,22 @@ class Top(App[None]):
         self._alerts: deque[str] = deque(maxlen=ALERTS)
         self._rows: dict[str, Row] = {}
         self._records: dict[str, Record] = {}
+        self._head, self._empty, self._why, self._foot = (
+            Static(id=name, markup=False) for name in ("head", "empty", "why", "foot")
+        )
+        self._sessions = Rows(self._session_heading, self._session_line, ascii_only=ascii_only, name="sessions")
+        self._requests = Rows(lines.request_heading, self._request_line, ascii_only=ascii_only, name="requests")
+        self._list = self._requests
+        """The one that has, or had, the cursor."""
 
     def compose(self) -> ComposeResult:
         """The screen, from top to bottom."""
-        yield Static(id="head", markup=False)
-        yield Static(id="empty", markup=False)
-        yield Rows(self._session_heading, self._session_line, ascii_only=self._ascii, name="sessions")
-        yield Rows(lines.request_heading, self._request_line, ascii_only=self._ascii, name="requests")
-        yield Static(id="why", markup=False)
-        yield Static(id="foot", markup=False)
+        yield from (self._head, self._empty, self._sessions, self._requests, self._why, self._foot)
 
     def on_mount(self) -> None:
         """Begin to read and to listen."""
-        self.theme = "ansi-dark"  # the terminal's own colours
-        self.query_one("#requests", Rows).focus()
+        self.theme = "ansi-dark"
+        self._requests.focus()
         self.run_worker(self._look(), exclusive=True, group="look")
         self.set_interval(POLL_SECONDS, self._look_again)
         if self._listening is not None:
@@ -97,10 +98,13 @@ class Top(App[None]):
 
     def on_resize(self) -> None:
         """Make everything that has a width again."""
-        self._show()
+        if self._picture.at:
+            self._show()
 
     def on_rows_moved(self, message: Rows.Moved) -> None:
         """The words under the lists are those of the line of the cursor."""
+        if message.rows.has_focus:
+            self._list = message.rows
         self._show_why()
 
     def on_rows_chosen(self, message: Rows.Chosen) -> None:
@@ -113,7 +117,7 @@ class Top(App[None]):
             self._open(row.last.id, "v")
             return
         self._ask(Asked(self._asked.period, row.name, "", self._asked.rows))
-        self.query_one("#requests", Rows).focus()
+        self._requests.focus()
 
     def action_help(self) -> None:
         """What the keys do and what is shown."""
@@ -134,12 +138,10 @@ class Top(App[None]):
         if self._asked.session:
             self._ask(Asked(self._asked.period, "", self._asked.words, self._asked.rows))
             return
-        focused = self.focused
-        name = ""
-        if isinstance(focused, Rows) and focused.id == "sessions" and focused.current is not None:
-            name = self._rows[focused.current].name
-        elif (record := self._current()) is not None:
-            name = record.session or record.lineage
+        record, key = self._current(), self._sessions.current
+        name = record.session or record.lineage if record is not None else ""
+        if self._list is self._sessions and key is not None:
+            name = self._rows[key].name
         if name:
             self._ask(Asked(self._asked.period, name, self._asked.words, self._asked.rows))
 
@@ -165,7 +167,8 @@ class Top(App[None]):
     async def _listen(self, gateway: GatewayFeed) -> None:
         async for said in gateway.follow():
             self._gateway = said
-            self._show_head()
+            if self._picture.at:
+                self._show_head()
 
     def _look_again(self) -> None:
         self.run_worker(self._look(), exclusive=False, group="look")
@@ -174,7 +177,7 @@ class Top(App[None]):
         """Read, and show what is new."""
         read = await self._ledger.picture(self._asked)
         if read is None:
-            self._picture = replace(self._picture, at=time.time())
+            self._picture = replace(self._picture, at=self._ledger.clock())
             self._show_head()
             return
         self._picture, told = read
@@ -202,39 +205,34 @@ class Top(App[None]):
 
     def _current(self) -> Record | None:
         """The request that the cursor is on: in the upper list the last one of the session."""
-        focused = self.focused
-        if not isinstance(focused, Rows) or focused.current is None:
+        key = self._list.current
+        if key is None:
             return None
-        if focused.id == "sessions":
-            return self._rows[focused.current].last
-        return self._records.get(focused.current)
+        return self._rows[key].last if self._list is self._sessions else self._records.get(key)
 
     def _show(self) -> None:
         picture = self._picture
         self._rows = {f"{number} {row.name}" if row.below else row.name: row for number, row in enumerate(picture.rows)}
         self._records = {record.id: record for record in picture.records}
-        sessions = self.query_one("#sessions", Rows)
-        sessions.show(tuple(self._rows))
-        sessions.styles.height = max(3, min(len(self._rows) + 1, round(self.size.height * SESSIONS_SHARE)))
-        self.query_one("#requests", Rows).show(tuple(self._records))
+        self._sessions.show(tuple(self._rows))
+        self._sessions.styles.height = max(3, min(len(self._rows) + 1, round(self.size.height * SESSIONS_SHARE)))
+        self._requests.show(tuple(self._records))
         paper = self._paper()
-        self.query_one("#foot", Static).update(frame.keys(paper))
+        self._foot.update(frame.keys(paper))
         self._show_head()
         self._show_why()
 
     def _show_head(self) -> None:
         paper, picture = self._paper(), self._picture
         made = head(picture, self._gateway, tuple(self._alerts), paper, self.size.height, str(self._ledger.path))
-        self.query_one("#head", Static).update(Text("\n").join(made))
+        self._head.update(Text("\n").join(made))
         nothing = frame.empty(picture, self._gateway, paper) if not picture.rows else []
-        shown = self.query_one("#empty", Static)
-        shown.update(Text("\n").join(nothing))
-        shown.display = bool(nothing)
-        for name in ("#sessions", "#requests"):
-            self.query_one(name, Rows).display = not nothing
+        self._empty.update(Text("\n").join(nothing))
+        self._empty.display = bool(nothing)
+        self._sessions.display = self._requests.display = not nothing
 
     def _show_why(self) -> None:
-        self.query_one("#why", Static).update(lines.why(self._current(), self._paper()))
+        self._why.update(lines.why(self._current(), self._paper()))
 
     def _session_heading(self, paper: Paper) -> Text:
         return lines.session_heading(paper, self._picture.more)

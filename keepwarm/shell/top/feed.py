@@ -32,10 +32,14 @@ T = TypeVar("T")
 
 
 class LedgerFeed:
-    """Pictures of a ledger that another process writes. All reading happens in one thread."""
+    """Pictures of a ledger that another process writes. All reading happens in one thread.
 
-    def __init__(self, path: Path) -> None:
+    clock  tells Unix seconds
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self.path = path
+        self.clock = clock
         self._thread = ThreadPoolExecutor(1, "keepwarm-top")
         self._query: Query | None = None
         self._before: tuple[int, Asked] | None = None
@@ -45,7 +49,7 @@ class LedgerFeed:
 
     async def picture(self, asked: Asked) -> tuple[Picture, tuple[Alert, ...]] | None:
         """What is to be seen, and what is new to be told; None when it is what was seen before."""
-        return await self._in_thread(lambda: self._picture(asked, time.time()))
+        return await self._in_thread(lambda: self._picture(asked, self.clock()))
 
     async def detail(self, record_id: str) -> Detail | None:
         """One request with what belongs to it; None when it cannot be read."""
