@@ -148,10 +148,10 @@ def _buckets(query: Query, asked: Asked, name: str, step: float) -> tuple[Bucket
 def _sessions(query: Query, asked: Asked, name: str) -> tuple[tuple[SessionFigures, ...], int]:
     if name:
         one = query.session_sums(name)
-        listed = (one,) if one is not None else ()
+        listed = [one] if one is not None else []
     else:
         page = query.sessions(limit=_SESSIONS_LOOKED_AT, since=asked.since)
-        listed = tuple(one for one in page.sessions if one.first_at < asked.until)
+        listed = [one for one in page.sessions if one.first_at < asked.until]
     found = [SessionFigures(one, query.totals(asked.since, asked.until, one.name)) for one in listed]
     found = [one for one in found if one.totals.requests]
     found.sort(key=lambda one: (-one.totals.lost_tokens, -one.totals.requests, one.session.name))

@@ -37,9 +37,7 @@ def empty(report: Report) -> tuple[str, ...]:
     """What is said of a period without requests."""
     said = [f"No request came from {span(report)}."]
     if report.newest is None:
-        said.append(
-            "The ledger has none at all: start `keepwarm serve`, and an agent on it with `keepwarm run claude`."
-        )
+        said.append("The ledger has none: start `keepwarm serve`, and an agent on it with `keepwarm run claude`.")
     elif report.newest < report.asked.since:
         day = words.moment(report.newest, "%Y-%m-%d")
         said.append(f"The newest one in the ledger came on {day}: `keepwarm report --since {day}` shows that day.")
@@ -57,10 +55,9 @@ def summary(report: Report) -> tuple[str, ...]:
     """The whole in a few sentences."""
     totals = report.totals
     known = totals.cached_tokens + totals.processed_tokens
-    said = [
-        f"{words.times(totals.requests, 'request')} in {words.times(report.session_count, 'session')}: the server "
-        f"reused {words.count(totals.cached_tokens)} of {words.times(known, 'prompt token')} ({rate(totals)})."
-    ]
+    who = f"{words.times(totals.requests, 'request')} in {words.times(report.session_count, 'session')}"
+    reused = f"{words.count(totals.cached_tokens)} of {words.times(known, 'prompt token')} ({rate(totals)})"
+    said = [f"{who}: the server reused {reused}."]
     if totals.lost_tokens:
         took = f", which took {words.seconds(totals.lost_ms)}" if totals.lost_ms else ""
         said.append(
@@ -73,7 +70,7 @@ def summary(report: Report) -> tuple[str, ...]:
         said.append(f"{words.times(totals.failed, 'request')} failed: `keepwarm log` names the errors.")
     if totals.unreported:
         said.append(
-            f"Of {words.times(totals.unreported, 'request')} no cached tokens are known; their tokens are in no hit rate."
+            f"Of {words.times(totals.unreported, 'request')} no cached tokens are known: they are in no hit rate."
         )
     if totals.dropped:
         said.append(f"{words.times(totals.dropped, 'request')} could not be written down: {totals.drop_reason}.")
@@ -87,17 +84,18 @@ def costs(report: Report) -> tuple[tuple[str, str], ...]:
         ("prompt tokens processed", words.count(totals.processed_tokens)),
         ("of these, again", words.count(totals.lost_tokens)),
         ("time for what was processed again", words.seconds(totals.lost_ms) if totals.lost_ms else "not known"),
-        ("server time (prefill and answers)", words.seconds(cost.gpu_seconds * 1000) if cost.gpu_seconds else "-"),
-        (
-            "server time that reuse saved",
-            words.seconds(cost.gpu_seconds_saved * 1000) if cost.gpu_seconds_saved else "-",
-        ),
+        ("server time (prefill and answers)", _seconds(cost.gpu_seconds)),
+        ("server time that reuse saved", _seconds(cost.gpu_seconds_saved)),
     ]
     if cost.currency is not None:
         rows += [("money", money(cost.amount)), ("money that reuse saved", money(cost.saved))]
     if not totals.lost_tokens:
         del rows[2]
     return tuple(rows)
+
+
+def _seconds(seconds: float) -> str:
+    return words.seconds(seconds * 1000) if seconds else "not known"
 
 
 def money(amount: float) -> str:

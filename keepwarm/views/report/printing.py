@@ -111,8 +111,8 @@ def _print(report: Report, console: Console) -> None:
         sheet.say("Compared", f"hit rate {phrases.rate(before.sums)} before {split}, {phrases.rate(after.sums)} after")
         sheet.say("", report.comparison.claim, "dim")
     for number, record in enumerate(report.worst[:3]):
-        at, _, _, reused, again, first, cause, command = phrases.worst_row(record)
-        sheet.say("" if number else "Worst", f"{at} {reused} reused, {again} again, {first}, {cause}: {command}")
+        at, _, _, reused, again, _, code, command = phrases.worst_row(record)
+        sheet.say("" if number else "Worst", f"{at}  {reused} reused, {again} again, {code}: {command}")
     console.print(sheet.table, highlight=False)
     more = "\nThe whole: keepwarm report --html report.html   or   --markdown report.md"
     console.print(Text(more, "dim"), highlight=False)
