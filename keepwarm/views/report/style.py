@@ -6,9 +6,9 @@ from typing import Final
 
 STYLE: Final = """
 :root { color-scheme: light dark; --page: #ffffff; --ink: #1c2024; --quiet: #5a6270; --line: #d9dde3; --box: #f5f7f9;
-  --reused: #2a7d4f; --again: #c2410c; --new: #8da2bd; }
+  --reused: #2b6cb0; --again: #d9601a; --new: #a9b3c1; }
 @media (prefers-color-scheme: dark) { :root { --page: #14171b; --ink: #e6e9ed; --quiet: #a0a9b5; --line: #343a42;
-  --box: #1c2127; --reused: #4ea877; --again: #ee7b4b; --new: #5b6f8a; } }
+  --box: #1c2127; --reused: #5a9bdc; --again: #f08a4b; --new: #59626e; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 64rem; padding: 2rem 1.25rem 4rem; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
@@ -36,8 +36,8 @@ figure { margin: 1rem 0; }
 .key.new { background: var(--new); }
 .claim { border-left: .25rem solid var(--line); padding: .25rem .75rem; }
 .claim.better { border-color: var(--reused); } .claim.worse { border-color: var(--again); }
-@media print { :root { --page: #fff; --ink: #000; --quiet: #444; --line: #bbb; --box: #fff; --reused: #2a7d4f;
-  --again: #c2410c; --new: #8da2bd; } body { max-width: none; padding: 0; font-size: 11pt; }
+@media print { :root { --page: #fff; --ink: #000; --quiet: #444; --line: #bbb; --box: #fff; --reused: #2b6cb0;
+  --again: #d9601a; --new: #a9b3c1; } body { max-width: none; padding: 0; font-size: 11pt; }
   table, figure, section.cause { break-inside: avoid; } h2, h3 { break-after: avoid; }
   rect, .key { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 """
