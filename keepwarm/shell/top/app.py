@@ -15,6 +15,7 @@ from keepwarm.ledger.records import Record
 from keepwarm.shell.top.feed import GatewayFeed, LedgerFeed
 from keepwarm.shell.top.rows import Rows
 from keepwarm.shell.top.screens import Filter, Page
+from keepwarm.views.alerts import Alert
 from keepwarm.views.top import frame, lines
 from keepwarm.views.top.head import Gateway, head
 from keepwarm.views.top.ink import Paper
@@ -68,7 +69,7 @@ class Top(App[None]):
         self._asked = Asked()
         self._picture = Picture(0.0)
         self._gateway = Gateway(gateway.url if gateway is not None else "")
-        self._alerts: deque[str] = deque(maxlen=ALERTS)
+        self._told: deque[Alert] = deque(maxlen=ALERTS)
         self._rows: dict[str, Row] = {}
         self._records: dict[str, Record] = {}
         self._head, self._empty, self._why, self._foot = (
@@ -181,7 +182,7 @@ class Top(App[None]):
             self._show_head()
             return
         self._picture, told = read
-        self._alerts.extendleft(alert.words for alert in told)
+        self._told.extend(told)
         self._show()
 
     def _ask(self, asked: Asked) -> None:
@@ -224,12 +225,18 @@ class Top(App[None]):
 
     def _show_head(self) -> None:
         paper, picture = self._paper(), self._picture
-        made = head(picture, self._gateway, tuple(self._alerts), paper, self.size.height, str(self._ledger.path))
+        made = head(picture, self._gateway, self._alerts(), paper, self.size.height, str(self._ledger.path))
         self._head.update(Text("\n").join(made))
         nothing = frame.empty(picture, self._gateway, paper) if not picture.rows else []
         self._empty.update(Text("\n").join(nothing))
         self._empty.display = bool(nothing)
         self._sessions.display = self._requests.display = not nothing
+
+    def _alerts(self) -> tuple[Alert, ...]:
+        """Newest first: what this program has seen itself, and what the gateway tells."""
+        live = self._gateway.live
+        every = {alert.words: alert for alert in (*(live.alerts if live is not None else ()), *self._told)}
+        return tuple(sorted(every.values(), key=lambda alert: -alert.at))
 
     def _show_why(self) -> None:
         self._why.update(lines.why(self._current(), self._paper()))

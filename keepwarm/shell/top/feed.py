@@ -16,8 +16,9 @@ from keepwarm.codec.frames import SseDecoder
 from keepwarm.errors import LedgerError
 from keepwarm.ledger.query import Query
 from keepwarm.views.alerts import Alert, News, State, alerts
+from keepwarm.views.answers import Live
 from keepwarm.views.top.head import Gateway
-from keepwarm.views.top.live import Live, read_live, step
+from keepwarm.views.top.live import read_live, step
 from keepwarm.views.top.picture import Asked, Detail, Picture, gather, look
 
 LOOK_AGAIN_SECONDS: Final = 5.0

@@ -57,6 +57,7 @@ def print_once(ledger: Path, feed: GatewayFeed, console: Console) -> None:
     except LedgerError as error:
         picture = Picture(now, WHOLE, trouble=str(error))
     said = asyncio.run(feed.once())
+    alerts = tuple(reversed(said.live.alerts)) if said.live is not None else ()
     paper = Paper(console.width, console.options.ascii_only)
-    for line in frame(picture, said, (), paper, _HEIGHT, str(ledger)):
+    for line in frame(picture, said, alerts, paper, _HEIGHT, str(ledger)):
         console.print(line, no_wrap=True, crop=False, overflow="ignore", highlight=False)

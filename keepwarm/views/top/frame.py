@@ -7,6 +7,7 @@ from typing import Final
 
 from rich.text import Text
 
+from keepwarm.views.alerts import Alert
 from keepwarm.views.top.head import Gateway, head
 from keepwarm.views.top.ink import Paper
 from keepwarm.views.top.lines import request_heading, request_line, session_heading, session_line, why
@@ -27,10 +28,10 @@ HELP: Final = """keepwarm top: what the prefix cache does, as it happens
   Esc          back; takes a filter off
   q            end
 
-In a bar: {reused} reused, {again} processed again although it had been before, {new} new.
-hit    share of the prompts that was reused    ags    conversations of a session
-1st    time to the first token                 tok/s  speed of the answer
--      not reported by the server              0*     a slot that works now
+In a bar: {reused} reused, {again} again (it had been processed before), {new} new.
+hit    share of the prompts that was reused   ags    its conversations
+1st    time to the first token                tok/s  speed of the answer
+-      not reported by the server             0*     a slot that works now
 Alerts: a session's hit rate under 80, 60 or 40 %, and a cause that is new.
 Figures come from the ledger, with or without a gateway; slots and what runs
 come from the gateway (--gateway URL), while one answers."""
@@ -71,7 +72,7 @@ def empty(picture: Picture, gateway: Gateway, paper: Paper) -> list[Text]:
 
 
 def frame(
-    picture: Picture, gateway: Gateway, alerts: Sequence[str], paper: Paper, height: int = 40, ledger: str = ""
+    picture: Picture, gateway: Gateway, alerts: Sequence[Alert], paper: Paper, height: int = 40, ledger: str = ""
 ) -> list[Text]:
     """Everything on one page: the head, the sessions, the newest requests and the last verdict in words."""
     lines = head(picture, gateway, alerts, paper, height, ledger)

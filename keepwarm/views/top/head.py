@@ -10,9 +10,10 @@ from rich.text import Text
 
 from keepwarm.ledger.sums import Totals
 from keepwarm.views import log, words
+from keepwarm.views.alerts import Alert
+from keepwarm.views.answers import Live, Running, SlotFacts
 from keepwarm.views.top.ink import Paper
 from keepwarm.views.top.lines import hit_rate, rate_style
-from keepwarm.views.top.live import Live, Running, SlotNow
 from keepwarm.views.top.picture import PERIODS, Picture
 
 _PREFILL_BAR: Final = 12
@@ -43,7 +44,7 @@ def room(height: int) -> Room:
 
 
 def head(
-    picture: Picture, gateway: Gateway, alerts: Sequence[str], paper: Paper, height: int, ledger: str = ""
+    picture: Picture, gateway: Gateway, alerts: Sequence[Alert], paper: Paper, height: int, ledger: str = ""
 ) -> list[Text]:
     """All lines of the head.
 
@@ -57,17 +58,14 @@ def head(
         lines += [_running(one, picture.at, paper) for one in live.running[: limits.running]]
         if len(live.running) > limits.running:
             lines.append(paper.line((f"       and {len(live.running) - limits.running} more requests run", "dim")))
-        if live.ledger is not None and ledger and live.ledger.path and live.ledger.path != ledger:
+        if ledger and live.ledger.path and live.ledger.path != ledger:
             told = f"the gateway writes another ledger, {live.ledger.path}: look at it with --ledger"
             lines.append(paper.line(("! ", "bold yellow"), (told, "yellow")))
     totals = picture.totals
     if totals is not None and totals.dropped:
         told = f"{words.times(totals.dropped, 'request')} could not be written down: {totals.drop_reason}"
         lines.append(paper.line(("! ", "bold yellow"), (told, "yellow")))
-    lines += [paper.line(("! ", "bold yellow"), (told, "yellow")) for told in alerts[: limits.alerts]]
-    if len(alerts) > limits.alerts:
-        lines.append(paper.line((f"  and {len(alerts) - limits.alerts} alerts before", "dim")))
-    return lines
+    return lines + [_alert(one, paper) for one in alerts[: limits.alerts]]
 
 
 def sums_line(picture: Picture, paper: Paper) -> Text:
@@ -112,8 +110,10 @@ def _server(gateway: Gateway, paper: Paper) -> Text:
         why = gateway.trouble or "the live part is not there; it comes with  keepwarm serve"
         return paper.line(("server ", "bold"), (why, "dim"))
     server = live.upstream
-    if server is None:
-        return paper.line(("server ", "bold"), ("no model server answers: start it, it is looked for", "yellow"))
+    if not server.kind:
+        return paper.line(
+            ("server ", "bold"), (f"{server.url} has not answered yet: start it, it is looked for", "yellow")
+        )
     told = f"{server.kind} {server.url}"
     told += f", {server.model}" if server.model else ""
     if server.slots:
@@ -129,12 +129,16 @@ def _labelled(label: str, paper: Paper, cells: list[Text], most: int) -> list[Te
     return [paper.line((f"{label if not number else '':<7}", "bold"), line) for number, line in enumerate(lines)]
 
 
-def _slot(slot: SlotNow, paper: Paper) -> Text:
+def _alert(alert: Alert, paper: Paper) -> Text:
+    return paper.line(("! ", "bold yellow"), (words.moment(alert.at, "%H:%M "), "dim"), (alert.words, "yellow"))
+
+
+def _slot(slot: SlotFacts, paper: Paper) -> Text:
     """ "0 3fa8 main 20.4k", a busy one with a star; "1 free"."""
     busy = "*" if slot.busy else " "
-    if not slot.session and not slot.lineage and not slot.tokens:
+    if not slot.lineage and not slot.busy:
         return paper.line((f"{slot.slot}{busy}", "bold"), ("free", "dim"))
-    name = (slot.session or slot.lineage)[:4] or "-"
+    name = slot.session[:4] or ("" if slot.lineage == "side" else slot.lineage[:4])
     kind = _SHORT_KINDS.get(slot.kind, slot.kind)
     said = " ".join(part for part in (name, kind, words.short(slot.tokens) if slot.tokens else "") if part)
     return paper.line((f"{slot.slot}{busy}", "bold"), (said, "cyan" if slot.busy else ""))
@@ -145,10 +149,12 @@ def _running(one: Running, now: float, paper: Paper) -> Text:
     took = words.span(max(0.0, now - one.since) * 1000) if one.since else "-"
     who = f"{one.call[: log.ID]} {one.session[:4] or '-'} {_SHORT_KINDS.get(one.kind, one.kind):<4} "
     done = one.progress
+    if one.phase == "generating":
+        of = f" after a prompt of {words.short(done.total)}" if done is not None else ""
+        return paper.line(("now    ", "bold"), who, (f"answers{of}, {took}", "dim"))
     if done is None or done.total <= 0:
-        return paper.line(("now    ", "bold"), who, (f"runs for {took}", "dim"))
-    if done.processed >= done.total:
-        return paper.line(("now    ", "bold"), who, (f"writes; prompt of {words.short(done.total)}, {took}", "dim"))
+        said = "prefill" if one.phase == "prefill" else "waits for a slot"
+        return paper.line(("now    ", "bold"), who, (f"{said}, {took}", "dim"))
     width = max(_PREFILL_BAR, min(40, paper.width - 68))
     drawn = prefill_bar(done.processed, done.cached, done.total, width)
     share = words.share(done.processed, done.total)

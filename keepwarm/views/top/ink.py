@@ -46,7 +46,9 @@ class Paper(msgspec.Struct, frozen=True):
         while rest and len(lines) < most:
             line = Text(no_wrap=True)
             last = len(lines) + 1 == most
-            while rest and _room(line, rest[0]) <= self.width - (9 * (last and len(rest) > 1)):
+            while rest and _room(line, rest[0]) <= self.width - (
+                len(f"  +{len(rest)} more") if last and len(rest) > 1 else 0
+            ):
                 line.append_text(Text("  " if line.plain else "")).append_text(rest.pop(0))
             if not line.plain:
                 line = rest.pop(0)

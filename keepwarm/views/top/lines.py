@@ -36,7 +36,7 @@ def session_heading(paper: Paper, more: int = 0) -> Text:
     room, name = _bar_room(paper), _name_room(paper)
     client = f"{'client':<{CLIENT}} " if paper.width >= _WIDE else ""
     row = f"{'session':<{name}} {client}{'ags':>3} {'reqs':>5} {'prompt':>6} {'reused':<{room}} {'hit':>6} {'1st':>5}"
-    told = f" (and {more} more: / filters)" if more else ""
+    told = f" (+{more}: / filters)" if more else ""
     return paper.line((f"{'':{len(MARK)}}{row} {'tok/s':>5} last verdict{told}", "bold"))
 
 

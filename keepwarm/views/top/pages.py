@@ -12,7 +12,6 @@ from keepwarm.views import words
 from keepwarm.views.explain import explain
 from keepwarm.views.log import ID
 from keepwarm.views.top.ink import Paper
-from keepwarm.views.top.parting import Break, Parting
 from keepwarm.views.top.picture import Detail
 
 _SHOWN: Final = 12
@@ -28,29 +27,32 @@ def verdict_page(detail: Detail, paper: Paper) -> RenderableType:
 
 def diff_page(detail: Detail, paper: Paper) -> RenderableType:
     """Where the request parts from the one before it: the words, or their shape."""
-    record, parting = detail.record, detail.parting
+    record, parted = detail.record, detail.diff
     before = f"request {detail.previous.id[:ID]}, turn {detail.previous.turn}" if detail.previous else "the one before"
     lines = [
         paper.line((f"Request {record.id[:ID]}, turn {record.turn}, against {before} of its conversation", "bold")),
         Text(""),
     ]
-    if record.verdict is not None and record.verdict.sentence:
-        lines += [Text(paper.ink(record.verdict.sentence)), Text("")]
-    for number, one in enumerate(parting.breaks):
-        lines += [*_break(one, parting, paper, first=number == 0), Text("")]
-    return Group(*lines, Text(paper.ink(_closing(detail, parting)), "dim"))
+    verdict = record.verdict
+    if verdict is not None and verdict.sentence:
+        lines += [Text(paper.ink(verdict.sentence)), Text("")]
+    if parted.what:
+        lines += [*_heading(parted.what, parted.code, parted.path, paper)]
+        lines += _side(" ", parted.before[: parted.offset], "dim", paper, tail=True)
+        lines += _side("-", parted.before[parted.offset :] or "(nothing)", "red", paper)
+        lines += [*_side("+", parted.after[parted.offset :] or "(nothing)", "green", paper), Text("")]
+    for place in verdict.places if verdict is not None else ():
+        if place.path != parted.path:  # the other causes, in short
+            lines += _heading(place.what, place.code, place.path, paper)
+            lines += _side("-", place.before or "(nothing)", "red", paper)
+            lines += [*_side("+", place.after or "(nothing)", "green", paper), Text("")]
+    return Group(*lines, Text(paper.ink(_closing(detail)), "dim"))
 
 
-def _break(one: Break, parting: Parting, paper: Paper, *, first: bool) -> list[Text]:
-    rule = f"{one.code} {CODES[one.code].name}" if one.code in CODES else one.code or "known to no rule"
-    lines = [paper.line((paper.ink(one.where), "bold"), f"  {rule}")]
-    if one.path:
-        lines.append(paper.line((f"at {one.path}", "dim")))
-    if parting.grade == "recorded" and first:
-        lines += _side(" ", one.same, "dim", paper, tail=True)
-    lines += _side("-", one.before or "(nothing)", "red", paper)
-    lines += _side("+", one.after or "(nothing)", "green", paper)
-    return lines
+def _heading(what: str, code: str, path: str, paper: Paper) -> list[Text]:
+    rule = f"{code} {CODES[code].name}" if code in CODES else code or "known to no rule"
+    lines = [paper.line((what, "bold"), f"  {rule}")]
+    return [*lines, paper.line((f"at {path}", "dim"))] if path else lines
 
 
 def _side(sign: str, text: str, style: str, paper: Paper, tail: bool = False) -> list[Text]:
@@ -64,17 +66,17 @@ def _side(sign: str, text: str, style: str, paper: Paper, tail: bool = False) ->
     return [paper.line((f"{sign} {piece}", style)) for piece in shown if piece or not tail]
 
 
-def _closing(detail: Detail, parting: Parting) -> str:
+def _closing(detail: Detail) -> str:
     """What the page cannot show, and how to see it."""
-    if parting.grade == "recorded":
-        return "These are the words that went to the server, from the recording in the ledger."
-    if parting.grade == "shape":
-        return (
-            "Letters and figures are hidden: these texts were not recorded. "
-            "keepwarm serve --record  keeps the words of the requests to come."
-        )
     if detail.record.verdict is None:
         return "There is no verdict for this request: it did not get that far."
     if detail.previous is None:
         return "It is the first request of its conversation: there is nothing that it could part from."
-    return "Nowhere: the prompt was only added to."
+    if not detail.diff.what:
+        return "Nowhere: the prompt was only added to."
+    if detail.diff.recorded:
+        return "These are the words, from the recording in the ledger."
+    return (
+        "Letters and figures are hidden: these texts were not recorded. "
+        "keepwarm serve --record  keeps the words of the requests to come."
+    )

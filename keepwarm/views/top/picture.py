@@ -12,7 +12,7 @@ from keepwarm.ledger.records import Record
 from keepwarm.ledger.sessions import ConversationSums, SessionSums
 from keepwarm.ledger.sums import Totals
 from keepwarm.views.explain import LATER_SHOWN, TURNS_SHOWN
-from keepwarm.views.top.parting import Parting, part
+from keepwarm.views.segments import Diff, diff
 
 SESSIONS: Final = 200
 """Sessions that are listed at the most."""
@@ -75,7 +75,8 @@ class Detail(msgspec.Struct, frozen=True):
     previous: Record | None
     lineage: tuple[Record, ...]
     recorded: bool
-    parting: Parting
+    diff: Diff
+    """Where it parts from the request before it."""
 
 
 def gather(query: Query, asked: Asked, now: float) -> Picture:
@@ -118,7 +119,7 @@ def look(query: Query, record_id: str) -> Detail | None:
     lineage = query.around(record, TURNS_SHOWN, LATER_SHOWN) if record.lineage else ()
     after = query.texts(record.id)
     before = query.texts(previous.id) if previous is not None and after is not None else None
-    return Detail(record, previous, lineage, after is not None, part(record, before, after))
+    return Detail(record, previous, lineage, after is not None, diff(record, after, before))
 
 
 def since(period: int, now: float) -> float:

@@ -12,22 +12,38 @@ from textual.pilot import Pilot
 
 from keepwarm.shell.top.app import Top
 from keepwarm.shell.top.feed import GatewayFeed, LedgerFeed
+from keepwarm.views.answers import (
+    GatewayFacts,
+    LedgerFacts,
+    Live,
+    ProgressFacts,
+    Running,
+    SlotFacts,
+    UpstreamFacts,
+)
 from keepwarm.views.top.head import Gateway
-from keepwarm.views.top.live import GatewayNow, Live, Prefill, Running, ServerNow, SlotNow
 from tests.views.day import CLAUDE, NOON, OTHER
 
 URL = "http://127.0.0.1:8787"
 LIVE = Live(
-    GatewayNow("0.1.0", URL, NOON - 9_000),
-    ServerNow("http://127.0.0.1:8080", "llamacpp", 4, 65_536, "qwen3-coder"),
+    GatewayFacts("0.1.0", URL, NOON - 9_000),
+    UpstreamFacts("http://127.0.0.1:8080", "llamacpp", 4, 65_536, "qwen3-coder", "b9000"),
     (
-        SlotNow(0, CLAUDE, "aa01", "main", 27_012, busy=True),
-        SlotNow(1, CLAUDE, "aa02", "subagent", 12_245),
-        SlotNow(2, OTHER, "bb01", "main", 23_809),
-        SlotNow(3),
+        SlotFacts(0, CLAUDE, "aa01", "main", 27_012, True),
+        SlotFacts(1, CLAUDE, "aa02", "subagent", 12_245, False),
+        SlotFacts(2, OTHER, "bb01", "main", 23_809, False),
+        SlotFacts(3, "", "", "", None, False),
     ),
-    (Running("a7f00c11", CLAUDE, "main", NOON - 2.0, Prefill(17_200, 40_931, 12_000, 3_100.0)),),
-)
+    (
+        Running(
+            "a7f00c11", CLAUDE, "aa01", "main", "claude-cli/2.1.114", "qwen3-coder", NOON - 2.0, "prefill", 0,
+            ProgressFacts(17_200, 40_931, 12_000, 3_100.0),
+        ),
+    ),
+    (),
+    0.745,
+    LedgerFacts("", 0, ""),
+)  # fmt: skip
 
 
 class Told(GatewayFeed):
