@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
@@ -130,7 +130,7 @@ class GatewayFeed:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, msgspec.MsgspecError) as error:
             return Gateway(self.url, trouble=_trouble(error))
 
-    async def follow(self) -> AsyncIterator[Gateway]:
+    async def follow(self) -> AsyncGenerator[Gateway, None]:
         """What it says, again and again: at once, with each of its events, and when it goes away or comes back."""
         while True:
             try:

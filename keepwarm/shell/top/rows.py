@@ -80,7 +80,9 @@ class Rows(Widget, can_focus=True):
         self._top = window(len(self._keys), self._cursor, self._top, height)
         shown = self._keys[self._top : self._top + height]
         cursor = self._cursor - self._top if self.has_focus else None
-        return Text("\n").join([self._heading(paper), *marked([self._draw(key, paper) for key in shown], cursor)])
+        return Text("\n").join(
+            [self._heading(paper), *marked([self._draw(key, paper) for key in shown], cursor, paper.width)]
+        )
 
     def action_move(self, by: int) -> None:
         """The cursor some lines further."""

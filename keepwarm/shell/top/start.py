@@ -48,9 +48,9 @@ def address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def print_once(ledger: Path, feed: GatewayFeed, console: Console) -> None:
-    """One page, without a cursor."""
-    now = time.time()
+def print_once(ledger: Path, feed: GatewayFeed, console: Console, now: float | None = None) -> None:
+    """One page, without a cursor; `now` in Unix seconds, the clock when None."""
+    now = time.time() if now is None else now
     try:
         with Query(ledger) as query:
             picture = gather(query, Asked(), now)

@@ -72,13 +72,14 @@ def window(count: int, cursor: int, top: int, height: int) -> int:
     return max(top, cursor - height + 1) if height > 0 else 0
 
 
-def marked(lines: Sequence[Text], cursor: int | None) -> list[Text]:
-    """The lines with the cursor's mark in front of one of them."""
+def marked(lines: Sequence[Text], cursor: int | None, width: int = 0) -> list[Text]:
+    """The lines with the cursor's mark in front of one of them, which is reversed over the whole `width`."""
     made = []
     for place, line in enumerate(lines):
         here = place == cursor
         text = Text(MARK if here else " " * len(MARK), no_wrap=True).append_text(line)
         if here:
+            text.pad_right(max(0, width - text.cell_len))
             text.stylize("reverse")
         made.append(text)
     return made

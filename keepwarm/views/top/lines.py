@@ -17,7 +17,7 @@ from keepwarm.views import log, words
 from keepwarm.views.top.ink import MARK, Paper
 from keepwarm.views.top.picture import Row
 
-NAME, _WIDE_NAME = 8, 14
+NAME, _WIDE_NAME = 8, 13
 """Characters of a session's name that are shown."""
 CLIENT: Final = 18
 _BAR, _LONGEST_BAR = 10, 30
@@ -64,7 +64,7 @@ def session_line(row: Row, paper: Paper) -> Text:
         f"{words.span(last.first_token_ms if last else None):>5} {speed(last):>5} ",
         _said(last, paper),
     ]
-    return Paper(paper.width - len(MARK), paper.ascii_only).line(*cells)
+    return _tinted(Paper(paper.width - len(MARK), paper.ascii_only).line(*cells))
 
 
 def request_heading(paper: Paper) -> Text:
@@ -74,7 +74,7 @@ def request_heading(paper: Paper) -> Text:
 
 def request_line(record: Record, paper: Paper) -> Text:
     """A request in one line: as `keepwarm log` has it."""
-    return log.line(record, paper.width - len(MARK), ascii_only=paper.ascii_only)
+    return _tinted(log.line(record, paper.width - len(MARK), ascii_only=paper.ascii_only))
 
 
 def why(record: Record | None, paper: Paper) -> Text:
@@ -109,6 +109,14 @@ def speed(record: Record | None) -> str:
         return "-"
     rate = record.usage.output_tokens / took * 1000
     return f"{rate:.1f}" if rate < 999.95 else words.short(int(rate))
+
+
+def _tinted(line: Text) -> Text:
+    """The bar in colours: what was lost is seen at once."""
+    line.highlight_regex("█+", "green")
+    line.highlight_regex("▒+", "red")
+    line.highlight_regex("░+", "dim")
+    return line
 
 
 def _said(record: Record | None, paper: Paper) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ class Told(GatewayFeed):
         """Something more."""
         self._queue.put_nowait(said)
 
-    async def follow(self) -> AsyncIterator[Gateway]:
+    async def follow(self) -> AsyncGenerator[Gateway, None]:
         """What it has been told."""
         while True:
             yield await self._queue.get()

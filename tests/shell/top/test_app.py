@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from keepwarm.views.top.head import Gateway
 from tests.ledger.samples import a_record
 from tests.shell.top.stage import LIVE, URL, Told, program, seen, until
 from tests.views.day import CLAUDE, NOON, OTHER, a_day
-from tests.views.goldens import check_golden
+from tests.views.goldens import WRITES, check_golden
 from tests.views.screens import write_ledger
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -35,6 +36,23 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def all_there(text: str) -> bool:
     return "slots" in text and "ae0000" in text
+
+
+async def test_the_screenshot_in_the_docs(day: Path, repository: Path) -> None:
+    """KEEPWARM_GOLDEN=write makes it anew."""
+    path = repository / "docs" / "screenshots" / "top.svg"
+    async with program(day).run_test(size=(120, 34)) as pilot:
+        await until(pilot, all_there)
+        await move_to(pilot, "c60000")
+        if WRITES:
+            drawn = pilot.app.export_screenshot(title="keepwarm top")
+            path.write_text(re.sub(r"@font-face \{.*?\}\n", "", drawn, flags=re.DOTALL), encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
+    assert len(text) < 200_000
+    assert "url(&quot;http" not in text
+    assert 'url("http' not in text, "it loads nothing"
+    for words in ("SEA001", "slots", "prefill"):
+        assert words in text
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])

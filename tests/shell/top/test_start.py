@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from keepwarm.shell.top import start
 from keepwarm.shell.top.feed import GatewayFeed
 from keepwarm.shell.top.start import address, print_once, run_top
 from keepwarm.views.top.head import Gateway
@@ -27,20 +26,20 @@ class Says(GatewayFeed):
 
 
 @pytest.fixture
-def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(start.time, "time", lambda: NOON + 1.1)
+def day(tmp_path: Path) -> Path:
+    """A day with agents."""
     return write_ledger(tmp_path / "ledger.sqlite", *a_day())
 
 
 def test_one_page(day: Path) -> None:
     screen = Screen(100)
-    print_once(day, Says(URL), screen.console)
+    print_once(day, Says(URL), screen.console, NOON + 1.1)
     check_golden(GOLDEN / "once.txt", screen.text())
 
 
 def test_one_page_in_ascii(day: Path) -> None:
     screen = Screen(80, "ascii")
-    print_once(day, Says(URL), screen.console)
+    print_once(day, Says(URL), screen.console, NOON + 1.1)
     assert screen.text().isascii()
     assert max(map(len, screen.text().splitlines())) <= 80
 
