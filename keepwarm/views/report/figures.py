@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
 
 from keepwarm.errors import LedgerError
-from keepwarm.ledger.query import Only, Query
+from keepwarm.ledger.query import Query
 from keepwarm.ledger.records import Record
 from keepwarm.ledger.sessions import SessionSums
 from keepwarm.ledger.sums import Bucket, Totals
@@ -25,9 +25,7 @@ _SAMPLES: Final = 24
 """Steps of a side of the comparison, about."""
 SESSIONS: Final = 20
 WORST: Final = 10
-_LOOKED_AT: Final = 20_000
-"""Requests that are looked through for the worst, at the most of each outcome."""
-_SESSIONS_LOOKED_AT: Final = 500
+_PAGE: Final = 500
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -105,7 +103,7 @@ def read(query: Query, asked: Asked, now: float, rules: Mapping[str, Rule], appl
         ),
         sessions=found,
         session_count=count,
-        worst=_worst(query, asked, name),
+        worst=query.worst(asked.since, asked.until, WORST, name or None),
         comparison=_comparison(query, asked, name),
     )
 
@@ -117,7 +115,7 @@ def _name(query: Query, said: str) -> str:
     try:
         return query.session(said)
     except LedgerError:
-        known = [one.name for one in query.sessions(limit=_SESSIONS_LOOKED_AT).sessions if one.name.startswith(said)]
+        known = [one.name for one in query.sessions(limit=_PAGE).sessions if one.name.startswith(said)]
         if len(known) != 1:
             raise
         return known[0]
@@ -146,36 +144,41 @@ def _buckets(query: Query, asked: Asked, name: str, step: float) -> tuple[Bucket
 
 
 def _sessions(query: Query, asked: Asked, name: str) -> tuple[tuple[SessionFigures, ...], int]:
+    """The sessions of the period that lost most in it, and how many there are."""
+    listed = [one for one in _listed(query, asked, name) if _acted(query, asked, one)]
+    listed.sort(key=lambda one: (-one.sums.lost_tokens, -one.sums.requests, one.name))
+    found: list[SessionFigures] = []
+    for one in listed:
+        # In the period none lost more than in all: behind this one there is nothing for the list.
+        if len(found) >= SESSIONS and one.sums.lost_tokens < found[SESSIONS - 1].totals.lost_tokens:
+            break
+        if len(found) >= SESSIONS and not one.sums.lost_tokens:
+            break
+        found.append(SessionFigures(one, query.totals(asked.since, asked.until, one.name)))
+        found.sort(key=lambda each: (-each.totals.lost_tokens, -each.totals.requests, each.session.name))
+    return tuple(found[:SESSIONS]), len(listed)
+
+
+def _listed(query: Query, asked: Asked, name: str) -> Iterator[SessionSums]:
+    """The session that is asked for, or every one that may have requests in the period."""
     if name:
         one = query.session_sums(name)
-        listed = [one] if one is not None else []
-    else:
-        page = query.sessions(limit=_SESSIONS_LOOKED_AT, since=asked.since)
-        listed = [one for one in page.sessions if one.first_at < asked.until]
-    found = [SessionFigures(one, query.totals(asked.since, asked.until, one.name)) for one in listed]
-    found = [one for one in found if one.totals.requests]
-    found.sort(key=lambda one: (-one.totals.lost_tokens, -one.totals.requests, one.session.name))
-    return tuple(found[:SESSIONS]), len(found)
+        if one is not None:
+            yield one
+        return
+    before: int | None = None
+    while True:
+        page = query.sessions(limit=_PAGE, before=before, since=asked.since)
+        yield from (one for one in page.sessions if one.first_at < asked.until)
+        if (before := page.older) is None:
+            return
 
 
-def _worst(query: Query, asked: Asked, name: str) -> tuple[Record, ...]:
-    """The requests that lost most."""
-    found: list[Record] = []
-    for outcome in ("miss", "partial"):
-        before, looked_at = None, 0
-        while looked_at < _LOOKED_AT:
-            page = query.page(before=before, limit=500, only=Only(outcome=outcome))
-            looked_at += len(page.records)
-            found += [record for record in page.records if _inside(record, asked, name)]
-            found = sorted(found, key=lambda one: (-(one.verdict.lost if one.verdict else 0), one.at))[:WORST]
-            before = page.older
-            if before is None or page.records[-1].at < asked.since - STEPS[3]:
-                break
-    return tuple(record for record in found if record.verdict is not None and record.verdict.lost)
-
-
-def _inside(record: Record, asked: Asked, name: str) -> bool:
-    return asked.since <= record.at < asked.until and (not name or (record.session or record.lineage) == name)
+def _acted(query: Query, asked: Asked, one: SessionSums) -> bool:
+    """Whether a session has requests in the period: its first or its last one tells, nearly always."""
+    if asked.since <= one.first_at < asked.until or asked.since <= one.last_at < asked.until:
+        return True
+    return query.totals(asked.since, asked.until, one.name).requests > 0
 
 
 def _comparison(query: Query, asked: Asked, name: str) -> Comparison | None:
