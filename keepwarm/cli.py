@@ -141,6 +141,7 @@ def report(
     change: Annotated[str, typer.Option(help="The moment between before and after (default: the middle)")] = "",
     html: Annotated[Path | None, typer.Option(help="Write the whole as one HTML file")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the whole as Markdown; - prints it")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the whole to FILE.html or FILE.md")] = None,
     with_text: Annotated[bool, typer.Option("--with-text", help="With words of prompts, where recorded")] = False,
     ledger: LedgerFile = None,
     config: ConfigFile = None,
@@ -149,7 +150,7 @@ def report(
     from keepwarm.views.report.printing import Wanted, print_report
 
     settings = _settings(config)
-    wanted = Wanted(since, until, session, change, with_text, html, markdown)
+    wanted = Wanted(since, until, session, change, with_text, html, markdown, out)
     rules, applied = _rule_book(settings)
     print_report(ledger or settings.ledger_path, wanted, Console(), rules, applied)
 

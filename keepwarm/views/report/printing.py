@@ -35,6 +35,8 @@ class Wanted(msgspec.Struct, frozen=True):
     html: Path | None = None
     markdown: Path | None = None
     """`-` for the terminal or the pipe."""
+    out: Path | None = None
+    """A file of either kind, as its name says."""
 
 
 def print_report(
@@ -54,16 +56,27 @@ def print_report(
     Raises LedgerError and ConfigError saying what to do.
     """
     now = time.time() if now is None else now
-    asked = _asked(wanted, now)
+    asked, html, md = _asked(wanted, now), wanted.html, wanted.markdown
+    if wanted.out is not None:
+        html, md = _by_name(wanted.out, html, md)
     with Query(ledger) as query:
         report = read(query, asked, now, rules, applied)
         said = excerpts(query, report.worst) if asked.words else ()
-    if wanted.html is not None:
-        _write(wanted.html, page(report, said), console)
-    if wanted.markdown is not None:
-        _write(wanted.markdown, markdown(report, said), console)
-    if wanted.html is None and wanted.markdown is None:
+    if html is not None:
+        _write(html, page(report, said), console)
+    if md is not None:
+        _write(md, markdown(report, said), console)
+    if html is None and md is None:
         _print(report, console)
+
+
+def _by_name(out: Path, html: Path | None, md: Path | None) -> tuple[Path | None, Path | None]:
+    """The two files, with `out` as the one that its ending says."""
+    if out.suffix.lower() in (".html", ".htm"):
+        return out, md
+    if out.suffix.lower() in (".md", ".markdown"):
+        return html, out
+    raise ConfigError(f"{out} ends in neither .html nor .md: say which with --html or --markdown")
 
 
 def _asked(wanted: Wanted, now: float) -> Asked:

@@ -62,8 +62,9 @@ def empty(picture: Picture, gateway: Gateway, paper: Paper) -> list[Text]:
             steps = (
                 (picture.trouble, "yellow"),
                 ("", ""),
-                (f"the gateway runs: start an agent on it, with  ANTHROPIC_BASE_URL={gateway.url} claude", ""),
-                ("or  keepwarm run claude ; this screen fills by itself", ""),
+                ("the gateway runs: start an agent on it, with  keepwarm run claude  or", ""),
+                (f"ANTHROPIC_BASE_URL={gateway.url} ANTHROPIC_API_KEY=dummy claude", ""),
+                ("and this screen fills by itself", ""),
             )
         return [line for said, style in steps for line in _wrapped(said, style, paper)]
     if picture.words or picture.session:

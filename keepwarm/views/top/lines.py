@@ -105,7 +105,7 @@ def speed(record: Record | None) -> str:
     took = record.usage.output_ms
     if took is None and record.total_ms is not None and record.first_token_ms is not None:
         took = record.total_ms - record.first_token_ms
-    if not took or took <= 0:
+    if not took or took < 0.01:
         return "-"
     rate = record.usage.output_tokens / took * 1000
     return f"{rate:.1f}" if rate < 999.95 else words.short(int(rate))

@@ -44,6 +44,9 @@ def test_files(day: Path, tmp_path: Path) -> None:
     assert said.replace("\n", "").count("written:") == 2
     assert html.read_text().startswith("<!doctype html>")
     assert md.read_text().startswith("# What the prefix cache did")
+    for name, begins in (("o.html", "<!doctype"), ("o.md", "# What")):
+        printed(day, Wanted(out=tmp_path / name))
+        assert (tmp_path / name).read_text().startswith(begins)
     assert printed(day, Wanted(markdown=Path("-"))) == md.read_text().rstrip()
 
 
@@ -58,6 +61,7 @@ def test_what_cannot_be_says_what_to_do(day: Path, tmp_path: Path) -> None:
         (Wanted(until="9d"), "--until must be later"),
         (Wanted(change="9d"), "--change must lie between"),
         (Wanted(since="soon"), "--since 'soon' is no moment"),
+        (Wanted(out=tmp_path / "r.pdf"), "neither .html nor .md"),
         (Wanted(html=tmp_path / "no" / "r.html"), "name another file"),
     ):
         with pytest.raises(ConfigError, match=told):
