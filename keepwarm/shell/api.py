@@ -165,7 +165,7 @@ class Api:
         return await reader.ask(lambda query: question(query, asked))
 
     async def _live(self, _request: web.Request, _asked: Nothing) -> Live:
-        return self._desk.live()
+        return self._desk.look()
 
     async def _rules(self, _request: web.Request, _asked: Nothing) -> tuple[rule.Entry, ...]:
         rules = self._desk.rules
