@@ -55,6 +55,7 @@ class Top(App[None]):
         Binding("question_mark", "help"),
         Binding("d", "diff"),
         Binding("v", "verdict"),
+        Binding("n", "next"),
         Binding("f", "only"),
         Binding("slash", "filter"),
         Binding("w", "period"),
@@ -133,6 +134,11 @@ class Top(App[None]):
         """Where the request of the cursor parts from the one before it."""
         if (record := self._current()) is not None:
             self._open(record.id, "d")
+
+    def action_next(self) -> None:
+        """To the next request that lost something."""
+        self._requests.focus()
+        self._requests.seek(lambda key: bool((verdict := self._records[key].verdict) and verdict.lost))
 
     def action_only(self) -> None:
         """Only the session of the cursor, or all of them again."""

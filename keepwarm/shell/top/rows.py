@@ -92,6 +92,15 @@ class Rows(Widget, can_focus=True):
             self.refresh()
             self.post_message(self.Moved(self))
 
+    def seek(self, wanted: Callable[[str], bool]) -> None:
+        """The cursor on the next line of which `wanted` holds; from the last one on it begins at the first again."""
+        count = len(self._keys)
+        for step in range(1, count + 1):
+            place = (self._cursor + step) % count
+            if wanted(self._keys[place]):
+                self.action_move(place - self._cursor)
+                return
+
     def action_move_page(self, by: int) -> None:
         """The cursor a screen further."""
         self.action_move(by * max(1, self.size.height - 2))

@@ -13,8 +13,10 @@ from keepwarm.views.top.ink import Paper
 from keepwarm.views.top.lines import request_heading, request_line, session_heading, session_line, why
 from keepwarm.views.top.picture import Picture
 
-KEYS: Final = "Enter verdict  d diff  Tab other list  f only this session  / filter  w period  ? help  q quit"
-_SHORT_KEYS: Final = "Enter verdict  d diff  Tab list  f session  / filter  ? help  q quit"
+KEYS: Final = (
+    "Enter verdict  d diff  n next loss  Tab other list  f only this session  / filter  w period  ? help  q quit"
+)
+_SHORT_KEYS: Final = "Enter verdict  d diff  n next loss  Tab list  f only  / filter  ? help  q quit"
 HELP: Final = """keepwarm top: what the prefix cache does, as it happens
 
   up down      another line (also k j, Page Up, Page Down, Home, End)
@@ -22,6 +24,7 @@ HELP: Final = """keepwarm top: what the prefix cache does, as it happens
   Enter        of a request: the verdict, as keepwarm explain tells it
                of a session: only its requests, with its agents
   d            the diff at the break: the first words that are not the same
+  n            the next request that lost something
   f            only the session of this line; again: all of them
   /            sessions whose name, client or model contains a word
   w            another period: 1 h, 24 h, 7 days, all

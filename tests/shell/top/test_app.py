@@ -158,6 +158,14 @@ async def test_enter_on_a_session_shows_only_its_requests_and_agents(day: Path) 
         await until(pilot, lambda text: "only" not in text.splitlines()[0] and "3fa8 main" in text)
 
 
+async def test_n_goes_from_loss_to_loss(day: Path) -> None:
+    async with program(day).run_test(size=(80, 24)) as pilot:
+        await until(pilot, all_there)
+        for name in ("c60000", "aa0000", "c40000", "c20000", "a50000", "c60000"):
+            await pilot.press("n")
+            await until(pilot, lambda text: any(line.startswith("> ") and name in line for line in text.splitlines()))  # noqa: B023
+
+
 async def test_f_keeps_the_session_of_the_line(day: Path) -> None:
     async with program(day).run_test(size=(80, 24)) as pilot:
         await until(pilot, all_there)
