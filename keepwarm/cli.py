@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from keepwarm import __version__
 from keepwarm.config import Config, load, override
 from keepwarm.errors import KeepwarmError
+from keepwarm.rules.api import Rule
 from keepwarm.rules.codes import CODES
 from keepwarm.views.explain import print_explain
 from keepwarm.views.log import print_log
@@ -117,6 +119,43 @@ def rule(
 
 
 @app.command()
+def top(
+    gateway: Annotated[str, typer.Option(help="The gateway's address (default: the one of the settings)")] = "",
+    once: Annotated[bool, typer.Option("--once", help="One plain page, for a pipe")] = False,
+    ledger: LedgerFile = None,
+    config: ConfigFile = None,
+) -> None:
+    """Sessions, requests, slots and prefills as they happen; a key opens the verdict, another the diff."""
+    from keepwarm.shell.top.start import address, run_top
+
+    settings = _settings(config)
+    url = gateway or address(settings.host, settings.port)
+    run_top(ledger or settings.ledger_path, url, settings.key, Console(), once)
+
+
+@app.command()
+def report(
+    since: Annotated[str, typer.Option(help="Where it begins: 7d, 12h, or a date")] = "7d",
+    until: Annotated[str, typer.Option(help="Where it ends (default: now)")] = "",
+    session: Annotated[str, typer.Option(help="Only this session (its first letters do)")] = "",
+    change: Annotated[str, typer.Option(help="The moment between before and after (default: the middle)")] = "",
+    html: Annotated[Path | None, typer.Option(help="Write the whole as one HTML file")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the whole as Markdown; - prints it")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the whole to FILE.html or FILE.md")] = None,
+    with_text: Annotated[bool, typer.Option("--with-text", help="With words of prompts, where recorded")] = False,
+    ledger: LedgerFile = None,
+    config: ConfigFile = None,
+) -> None:
+    """A period: what happened, what it cost, which causes, what to change, before and after."""
+    from keepwarm.views.report.printing import Wanted, print_report
+
+    settings = _settings(config)
+    wanted = Wanted(since, until, session, change, with_text, html, markdown, out)
+    rules, applied = _rule_book(settings)
+    print_report(ledger or settings.ledger_path, wanted, Console(), rules, applied)
+
+
+@app.command()
 def docs(
     folder: Annotated[Path, typer.Argument(help="Where they are written: docs")] = Path("docs"),
 ) -> None:
@@ -178,6 +217,15 @@ def verify(
     url = upstream or ("" if engine else to.url)
     wish = trial.Wish(url, engine, to.key, rounds, requests, tokens, endpoint, client_style)
     raise typer.Exit(trial.run(wish, plot, as_json))
+
+
+def _rule_book(settings: Config) -> tuple[Mapping[str, Rule], frozenset[str]]:
+    """Every rule by its code, and the codes of those that are applied."""
+    from keepwarm.shell.extensions import load_extensions
+
+    shelf = settings.shelf(extension.rule for extension in load_extensions().rules)
+    applies = settings.keep and settings.upstream.rewrite is not False
+    return shelf.rules, frozenset(code for code in shelf.rules if applies and shelf.book("").has(code))
 
 
 def _settings(path: Path | None) -> Config:

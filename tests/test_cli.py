@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from keepwarm import __version__, cli
 from keepwarm.checks.finding import Report
 from keepwarm.config import Config, LedgerSettings, UpstreamSettings, check
 from keepwarm.errors import ConfigError
+from keepwarm.ledger.records import Verdict
 from keepwarm.ledger.store import Ledger
 from keepwarm.rules.codes import CODES
 from keepwarm.shell import serve as serving
@@ -231,3 +233,38 @@ def test_demo_hands_its_options_over(status: int, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("keepwarm.testing.demo.demo", play)
     assert RUNNER.invoke(cli.app, ["demo", "--model", "tiny", "--keep", "--json"]).exit_code == status
     assert given == [{"model": "tiny", "keep": True, "json_output": True}]
+
+
+def test_top_once_is_a_plain_page(ledger: Path, free_port: int) -> None:
+    page = output("top", "--once", "--ledger", str(ledger), "--gateway", f"http://127.0.0.1:{free_port}")
+    assert f"no gateway at http://127.0.0.1:{free_port}" in page
+    assert "s-one" in page
+    assert "s-two" in page
+
+
+def test_top_without_a_ledger_says_what_to_do(free_port: int) -> None:
+    page = output("top", "--ledger", "none.sqlite", "--gateway", f"http://127.0.0.1:{free_port}")
+    assert "keepwarm serve" in page
+
+
+def test_report_of_a_period(ledger: Path, tmp_path: Path) -> None:
+    page = output("report", "--ledger", str(ledger), "--since", "2026-09-01", "--until", "2026-09-30")
+    assert "2 requests in 2 sessions" in page
+    html = tmp_path / "r.html"
+    output("report", "--ledger", str(ledger), "--since", "2026-09-01", "--until", "2026-09-30", "--html", str(html))
+    assert html.read_text().startswith("<!doctype html>")
+
+
+def test_report_knows_which_rules_are_off(tmp_path: Path) -> None:
+    store = Ledger(tmp_path / "lost.sqlite")
+    store.put(a_record(id="aaa1", verdict=Verdict("miss", "client", "counted", 9, 1, 8_000, ("VOL002",))))
+    store.close()
+    since = ("--ledger", str(tmp_path / "lost.sqlite"), "--since", "2026-09-01", "--until", "2026-09-30")
+    assert "Switch the rule on" not in output("report", *since)
+    Path("keepwarm.toml").write_text('[rules]\noff = ["VOL002"]\n')
+    assert 'Switch the rule on: on = ["VOL002"]' in output("report", *since)
+
+
+def test_a_quick_command_loads_no_terminal_library() -> None:
+    code = "import sys, keepwarm.cli; sys.exit('textual' in sys.modules or 'genai_prices' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
