@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from keepwarm.errors import LedgerError
+from keepwarm.ledger import tallies
 
 APPLICATION_ID = 0x6B77726D
 """"kwrm", in the file's header (https://www.sqlite.org/pragma.html#pragma_application_id)."""
@@ -134,6 +135,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX tenants_by_slot ON tenants (server, slot)",
     ),
+    tallies.STEP,
 )
 
 
