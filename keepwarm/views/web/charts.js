@@ -1,5 +1,6 @@
 /** Charts over time, by uPlot. A chart has its figures in a table too: a picture alone says nothing to many. */
 import { h } from "./dom.js";
+import { moment } from "./words.js";
 import uPlot from "./vendor/uplot/uPlot.esm.js";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -21,6 +22,12 @@ function hatched(name) {
 
 const axis = (values, size) => ({ stroke: colour("muted"), grid: { stroke: colour("line"), width: 1 }, ticks: { stroke: colour("line"), width: 1 }, font: "11px system-ui, sans-serif", values, size });
 
+/** The time of day, or the day where it begins. */
+function when(at) {
+  const said = moment(at);
+  return said.slice(11, 16) === "00:00" ? said.slice(5, 10) : said.slice(11, 16);
+}
+
 const said = (value, says) => (value === null || value === undefined ? "-" : says(value));
 
 /**
@@ -38,9 +45,9 @@ export function chart({ label, times, series, says, range, sync = "time" }) {
     height: 200,
     cursor: { sync: { key: sync }, points: { size: 6 } },
     scales: { y: { range: range ?? ((_, low, high) => [0, high > 0 ? high * 1.1 : 1]) } },
-    axes: [axis(undefined, 30), axis((_, ticks) => ticks.map(says), 52)],
+    axes: [axis((_, ticks) => ticks.map(when), 30), axis((_, ticks) => ticks.map((tick) => (tick ? says(tick) : "0")), 52)],
     series: [
-      { value: (_, at) => (at === null ? "-" : new Date(at * 1000).toLocaleString([], { dateStyle: "short", timeStyle: "short" })) },
+      { value: (_, at) => (at === null ? "-" : moment(at).slice(0, 16)) },
       ...series.map((one) => ({
         label: one.label,
         // What stands on another is drawn with it and told without it.

@@ -31,7 +31,7 @@ export function mount(element) {
   form = element;
   form.addEventListener("submit", (event) => event.preventDefault());
   let typing;
-  const words = h("input", { type: "search", name: "q", placeholder: "Filter: session, id, model, cause  ( / )", "aria-label": "Filter by words", autocomplete: "off", spellcheck: "false" });
+  const words = h("input", { type: "search", name: "q", placeholder: "Filter: session, id, cause  ( / )", "aria-label": "Filter by words", autocomplete: "off", spellcheck: "false" });
   words.addEventListener("input", () => {
     clearTimeout(typing);
     typing = setTimeout(() => replace(changed({ q: words.value })), 120);

@@ -54,6 +54,7 @@ export class Table {
       element.style.transform = `translateY(${index * height}px)`;
       element.setAttribute("aria-rowindex", String(index + 2));
       element.dataset.index = String(index);
+      this.mark(key);
     }
     for (const [key, { element }] of this.made) {
       // A row that has the focus stays, or the keyboard would lose its place by scrolling.
@@ -104,12 +105,16 @@ export class Table {
 
   /** Mark the row of `key` as the one that is open. */
   choose(key) {
-    for (const [name, { element, link }] of this.made) {
-      const on = String(name) === String(key);
-      element.classList.toggle("chosen", on);
-      if (on) link.setAttribute("aria-current", "true");
-      else link.removeAttribute("aria-current");
-    }
+    this.chosen = key === undefined ? undefined : String(key);
+    for (const name of this.made.keys()) this.mark(name);
+  }
+
+  mark(key) {
+    const { element, link } = this.made.get(key);
+    const on = String(key) === this.chosen;
+    element.classList.toggle("chosen", on);
+    if (on) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
   }
 
   close() {

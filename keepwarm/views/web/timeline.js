@@ -6,36 +6,42 @@ import { partsOf, told } from "./bars.js";
 import { h } from "./dom.js";
 import { changed } from "./route.js";
 import * as words from "./words.js";
+import { short } from "./words.js";
 
-const PITCH = 20;
+const NARROW = 20;
+const WIDE = 34;
 const LABEL = 46;
 const HEIGHT = { main: 132, subagent: 76, side: 44 };
 
 /**
  * records  of the session, oldest first
  * lanes    [{lineage, kind, agent, title}] in the order in which they are drawn
+ * room     pixels of width: bars are wider where few of them are to be seen
  */
-export function timeline(records, lanes) {
+export function timeline(records, lanes, room) {
+  const pitch = Math.max(NARROW, Math.min(WIDE, Math.floor((room - 32) / Math.max(1, records.length))));
   const most = Math.max(1, ...records.map((record) => (record.usage.prompt_tokens ?? 0) + (record.usage.output_tokens ?? 0)));
   const column = new Map(records.map((record, index) => [record.id, index]));
-  const width = Math.max(1, records.length) * PITCH + 24;
-  const area = h("div.life-area", { style: { width: `${width}px` } });
-  for (const lane of lanes) area.append(drawLane(lane, records.filter((record) => record.lineage === lane.lineage), column, most));
-  area.append(hours(records, width));
+  const width = Math.max(1, records.length) * pitch + 24;
+  const area = h("div.life-area", { style: { width: `${width}px`, "--pitch": `${pitch}px` } });
+  for (const lane of lanes) area.append(drawLane(lane, records.filter((record) => record.lineage === lane.lineage), column, most, pitch));
+  area.append(hours(records, width, pitch));
   const names = h("div.life-names", lanes.map((lane) => h("div", { style: { height: `${HEIGHT[lane.kind] ?? 76}px` } }, h("b", lane.title), h("small.muted", lane.says))));
   const scroller = h("div.life-scroll", { role: "group", "aria-label": "Turns in the order in which they came", tabindex: -1 }, area);
   requestAnimationFrame(() => (scroller.scrollLeft = scroller.scrollWidth));
   return h("div.life", names, scroller);
 }
 
-function drawLane(lane, records, column, most) {
+function drawLane(lane, records, column, most, pitch) {
   const height = HEIGHT[lane.kind] ?? 76;
   const element = h("div.lane", { style: { height: `${height}px` } });
   // Room above the bars for a sign and a cause.
   const room = height - (lane.kind === "side" ? 18 : 32);
+  const scale = lane.kind === "main" && h("span.scale", { style: { bottom: `${room}px` }, "aria-hidden": "true" }, short(most));
+  if (scale) element.append(scale);
   let free = -LABEL;
   for (const record of records) {
-    const left = column.get(record.id) * PITCH + 8;
+    const left = column.get(record.id) * pitch + 8;
     const broken = ["miss", "partial", "failed"].includes(words.outcomeOf(record));
     const code = record.verdict?.causes[0] ?? (words.outcomeOf(record) === "failed" ? "failed" : "");
     const named = broken && left - free >= LABEL;
@@ -57,11 +63,11 @@ function drawTurn(record, left, room, most, broken, code) {
     broken && h("span.mark", { "aria-hidden": "true" }, "▾"), code && h("span.code", { "aria-hidden": "true" }, code), h("span.column", pieces));
 }
 
-function hours(records, width) {
+function hours(records, width, pitch) {
   const axis = h("div.axis", { style: { width: `${width}px` }, "aria-hidden": "true" });
   let last = "", free = -60;
   records.forEach((record, index) => {
-    const at = words.clock(record.at, false), left = index * PITCH + 8;
+    const at = words.clock(record.at, false), left = index * pitch + 8;
     if (at === last || left - free < 60) return;
     axis.append(h("span", { style: { left: `${left}px` } }, at));
     last = at;

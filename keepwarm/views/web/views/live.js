@@ -66,7 +66,7 @@ export function create(root, params, context) {
       figure("lost", words.short(totals.lost_tokens), totals.lost_ms ? `${words.span(totals.lost_ms)} of processing again` : "processed again"),
       figure("first token", words.span(last?.first_token_ms), "of the newest request"),
       figure("tokens/s", last ? words.perSecond(words.rate(last.usage)) : "-", "of the newest answer"),
-      figure(costs.amount === null ? "GPU time" : "cost", money(costs), saved(costs)));
+      figure(costs.currency ? "cost" : "GPU time", money(costs), saved(costs)));
   }
 
   function drawSessions(rows) {
@@ -146,13 +146,13 @@ export function create(root, params, context) {
 
 /** What requests cost: money where the model has a price, else seconds of the server. */
 export function money({ amount, currency, gpu_seconds: seconds }) {
-  if (amount !== null && amount !== undefined) return `${currency === "USD" ? "$" : `${currency} `}${amount < 0.01 && amount > 0 ? amount.toFixed(4) : amount.toFixed(2)}`;
+  if (currency) return `${currency === "USD" ? "$" : `${currency} `}${amount < 0.01 && amount > 0 ? amount.toFixed(4) : amount.toFixed(2)}`;
   return seconds === null || seconds === undefined ? "-" : words.span(seconds * 1000);
 }
 
 /** What reuse spared. */
 export function saved(costs) {
   const { saved: spared, gpu_seconds_saved: seconds } = costs;
-  if (costs.amount !== null && costs.amount !== undefined && spared !== null) return `${money({ ...costs, amount: spared })} saved by reuse`;
+  if (costs.currency) return `${money({ ...costs, amount: spared })} saved by reuse`;
   return seconds === null || seconds === undefined ? "saved: -" : `${words.span(seconds * 1000)} saved by reuse`;
 }

@@ -25,7 +25,7 @@ export function create(root, params, context) {
     const [{ buckets }, totals, costs, timed] = await Promise.all([get("series", { since, until, step }), get("totals", { since }), get("costs", { since }), costsOver(since, until, step)]);
     if (mine !== run) return;
     const tabs = h("nav.choices", { "aria-label": "Span" }, Object.entries(RANGES).map(([name, [says]]) => h("a.plain.choice", { href: changed({ time: name }), "aria-current": name === time ? "true" : null }, says)));
-    const head = h("div.title", h("h1", "Trends"), tabs, h("span.muted", `${words.times(totals.requests, "request")}, ${words.hitRate(totals)} reused, ${money(costs)} ${costs.amount === null ? "of GPU time" : ""}, ${saved(costs)}`));
+    const head = h("div.title", h("h1", "Trends"), tabs, h("span.muted", `${words.times(totals.requests, "request")}, ${words.hitRate(totals)} reused, ${money(costs)} ${costs.currency ? "" : "of GPU time"}, ${saved(costs)}`));
     if (!buckets.length) return void fill(root, head, context.live && totals.requests === 0 && time === "30d" ? empty(context.live) : h("p.note", "No requests in this span: choose a longer one above."));
     const full = filled(buckets, since, until, step);
     fill(root, head, h("div.plots", hits(full), tokens(full), spending(full, timed, costs), causes(totals)), costs.basis && h("p.muted.small", costs.basis));
@@ -100,7 +100,7 @@ function tokens(rows) {
 }
 
 function spending(rows, timed, costs) {
-  const priced = costs.amount !== null && costs.amount !== undefined && timed;
+  const priced = costs.currency && timed;
   const known = new Map((timed ?? []).map((one) => [one.at, one]));
   const spent = rows.map(({ at, sums }) => (priced ? known.get(at)?.amount ?? null : sums && sums.prompt_ms + sums.output_ms > 0 ? (sums.prompt_ms + sums.output_ms) / 1000 : null));
   const lost = rows.map(({ sums }) => (!priced && sums && sums.lost_ms ? sums.lost_ms / 1000 : null));
