@@ -23,7 +23,7 @@ async function refusal(response) {
   const text = await response.text();
   try {
     const { error } = JSON.parse(text);
-    return typeof error === "string" ? error : error.message;
+    return typeof error === "string" ? error : [error.message, error.remedy].filter(Boolean).join(": ");
   } catch {
     return text.slice(0, 300) || `The gateway answered ${response.status}`;
   }

@@ -34,18 +34,19 @@ const said = (value, says) => (value === null || value === undefined ? "-" : say
  * A chart that follows the width of where it stands.
  *
  * times    Unix seconds
+ * ends     where the span ends, Unix seconds
  * series   [{label, values, told, colour, kind: "line"|"bars", dash, pattern}]
  * says     value -> text for the axis and the legend
  */
-export function chart({ label, times, series, says, range, sync = "time" }) {
+export function chart({ label, times, series, says, range, ends, sync = "time" }) {
   const place = h("div.chart", { role: "img", "aria-label": label });
   const bars = uPlot.paths.bars({ size: [0.7, 26], align: 1 });
   const options = {
     width: 400,
     height: 200,
     cursor: { sync: { key: sync }, points: { size: 6 } },
-    scales: { y: { range: range ?? ((_, low, high) => [0, high > 0 ? high * 1.1 : 1]) } },
-    axes: [axis((_, ticks) => ticks.map(when), 30), axis((_, ticks) => ticks.map((tick) => (tick ? says(tick) : "0")), 52)],
+    scales: { x: { range: (_, low, high) => [low, ends ?? high] }, y: { range: range ?? ((_, low, high) => [0, high > 0 ? high * 1.1 : 1]) } },
+    axes: [axis((_, ticks) => ticks.map(when), 30), axis((_, ticks) => ticks.map((tick) => says(tick)), 52)],
     series: [
       { value: (_, at) => (at === null ? "-" : moment(at).slice(0, 16)) },
       ...series.map((one) => ({

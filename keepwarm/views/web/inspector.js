@@ -4,6 +4,7 @@ import { bar, legend, partsOf } from "./bars.js";
 import { diff } from "./diff.js";
 import { copyable, fill, h } from "./dom.js";
 import { chip } from "./rows.js";
+import { inline, showRule } from "./rule.js";
 import { address, changed, here, replace } from "./route.js";
 import { stack } from "./segments.js";
 import * as words from "./words.js";
@@ -74,7 +75,7 @@ async function showDiff(id, signal) {
   const place = element.querySelector(".v-diff");
   if (!found || (!found.before && !found.after) || !place) return;
   const hint = found.recorded ? "" : "Letters and figures are hidden: `keepwarm serve --record` keeps the words.";
-  fill(place, h("h2", "The first place that differs"), found.path && h("p.mono.muted", found.path), diff(found.before ?? "", found.after ?? ""), hint && h("p.muted.small", hint));
+  fill(place, h("h2", "The first place that differs"), found.path && h("p.mono.muted", found.path), diff(found.before ?? "", found.after ?? ""), hint && h("p.muted.small", inline(hint)));
 }
 
 function steps() {
@@ -149,17 +150,8 @@ function causeOf(code, place) {
   const where = place && `in ${place.what}${place.offset ? `, after ${words.times(place.offset, "character")}` : ""}`;
   const about = h("div.rule");
   const details = h("details.causing", h("summary", h("b.cause", code || "known to no rule"), where && ` ${where}`), place?.path && h("p.mono.muted", place.path), about);
-  details.addEventListener("toggle", () => details.open && !about.firstChild && code && rule(code, about), { once: false });
+  details.addEventListener("toggle", () => details.open && !about.firstChild && code && showRule(code, about));
   return details;
-}
-
-async function rule(code, about) {
-  try {
-    const told = await get(`rules/${code}`);
-    fill(about, h("p", told.summary ?? told.title ?? told.name ?? ""), [["why", "Why it costs the cache"], ["does", "What it does"], ["instead", "What goes upstream instead"], ["wrong", "When that would be wrong"]].map(([name, title]) => told[name] && [h("h3", title), h("p", told[name])]), copyable(`keepwarm rule ${code}`));
-  } catch (error) {
-    fill(about, h("p.muted", error.message));
-  }
 }
 
 function edits(request) {

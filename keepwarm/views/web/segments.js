@@ -1,5 +1,6 @@
 /** The prompt as a stack of segments, top to bottom as the model reads it: what stood, what is new, what changed. */
 import { h } from "./dom.js";
+import { inline } from "./rule.js";
 import { count, short, times } from "./words.js";
 
 const STATES = {
@@ -32,7 +33,7 @@ export function stack({ segments, grade }) {
   }
   const list = h("ol.segments", folded(segments).map(row));
   const from = grade === "recorded" ? "" : "Texts are not recorded: the parts follow from the counts of the verdict. `keepwarm serve --record` keeps the segments.";
-  return h("div", h("div.stack", tower, list), from && h("p.muted.small", from));
+  return h("div", h("div.stack", tower, list), from && h("p.muted.small", inline(from)));
 }
 
 const size = (segment) => (segment.tokens === null || segment.tokens === undefined ? times(segment.chars, "character") : times(segment.tokens, "token"));

@@ -11,7 +11,7 @@ import { short } from "./words.js";
 const NARROW = 20;
 const WIDE = 34;
 const LABEL = 46;
-const HEIGHT = { main: 132, subagent: 76, side: 44 };
+const HEIGHT = { main: 132, subagent: 62, side: 44 };
 
 /**
  * records  of the session, oldest first
@@ -26,14 +26,14 @@ export function timeline(records, lanes, room) {
   const area = h("div.life-area", { style: { width: `${width}px`, "--pitch": `${pitch}px` } });
   for (const lane of lanes) area.append(drawLane(lane, records.filter((record) => record.lineage === lane.lineage), column, most, pitch));
   area.append(hours(records, width, pitch));
-  const names = h("div.life-names", lanes.map((lane) => h("div", { style: { height: `${HEIGHT[lane.kind] ?? 76}px` } }, h("b", lane.title), h("small.muted", lane.says))));
+  const names = h("div.life-names", lanes.map((lane) => h("div", { style: { height: `${HEIGHT[lane.kind] ?? 62}px` } }, h("b", lane.title), h("small.muted", lane.says))));
   const scroller = h("div.life-scroll", { role: "group", "aria-label": "Turns in the order in which they came", tabindex: -1 }, area);
   requestAnimationFrame(() => (scroller.scrollLeft = scroller.scrollWidth));
   return h("div.life", names, scroller);
 }
 
 function drawLane(lane, records, column, most, pitch) {
-  const height = HEIGHT[lane.kind] ?? 76;
+  const height = HEIGHT[lane.kind] ?? 62;
   const element = h("div.lane", { style: { height: `${height}px` } });
   // Room above the bars for a sign and a cause.
   const room = height - (lane.kind === "side" ? 18 : 32);

@@ -9,6 +9,7 @@ import { address, asked, filtersOf, since } from "../route.js";
 import * as words from "../words.js";
 
 const KEPT = 200;
+const PHASES = { waiting: "waits for a slot", prefill: "the server processes the prompt", generating: "the answer comes" };
 
 export function create(root, params, context) {
   let records = [], closed = false, last = null, timer;
@@ -88,7 +89,7 @@ export function create(root, params, context) {
   function run(one) {
     const who = h("span", h("span.mono", words.brief(one.session)), " ", h("span.muted", words.kindOf(one)));
     const took = Math.max(0, Date.now() / 1000 - one.since) * 1000;
-    if (!one.progress) return h("div.run", who, h("span.muted", "waiting for the server"), h("span.num.mono", words.span(took)));
+    if (!one.progress || one.phase === "generating") return h("div.run", who, h("span.muted", PHASES[one.phase] ?? "at work"), h("span.num.mono", words.span(took)));
     const { processed, total } = one.progress;
     return h("div.run", who, progressBar(one.progress), h("span.num.mono", `${words.share(processed, total)} · ${words.short(processed)}/${words.short(total)}`));
   }

@@ -22,13 +22,15 @@ export function create(root, params, context) {
     const step = RANGES[time][1];
     const until = Math.ceil(Date.now() / 1000 / step) * step;
     const since = until - spanOf(time);
-    const [{ buckets }, totals, costs, timed] = await Promise.all([get("series", { since, until, step }), get("totals", { since }), get("costs", { since }), costsOver(since, until, step)]);
+    const [{ buckets }, totals, costs] = await Promise.all([get("series", { since, until, step }), get("totals", { since }), get("costs", { since })]);
     if (mine !== run) return;
     const tabs = h("nav.choices", { "aria-label": "Span" }, Object.entries(RANGES).map(([name, [says]]) => h("a.plain.choice", { href: changed({ time: name }), "aria-current": name === time ? "true" : null }, says)));
     const head = h("div.title", h("h1", "Trends"), tabs, h("span.muted", `${words.times(totals.requests, "request")}, ${words.hitRate(totals)} reused, ${money(costs)} ${costs.currency ? "" : "of GPU time"}, ${saved(costs)}`));
     if (!buckets.length) return void fill(root, head, context.live && totals.requests === 0 && time === "30d" ? empty(context.live) : h("p.note", "No requests in this span: choose a longer one above."));
     const full = filled(buckets, since, until, step);
-    fill(root, head, h("div.plots", hits(full), tokens(full), spending(full, timed, costs), causes(totals)), costs.basis && h("p.muted.small", costs.basis));
+    const spent = await spentIn(full, costs);
+    if (mine !== run) return;
+    fill(root, head, h("div.plots", hits(full, until), tokens(full, until), spending(full, until, spent, costs), causes(totals)), costs.basis && h("p.muted.small", costs.basis));
   }
 
   function restart() {
@@ -54,14 +56,17 @@ export function create(root, params, context) {
   };
 }
 
-/** Cost in each step, where the gateway tells it; else null, and seconds of the server stand for it. */
-async function costsOver(since, until, step) {
-  try {
-    const { buckets } = await get("costs", { since, until, step });
-    return buckets ?? null;
-  } catch {
-    return null;
-  }
+/**
+ * What each step cost, by the moment it begins, where the model has a price: the difference of what was spent since then
+ * and since the next one. Null where there is no price.
+ */
+async function spentIn(rows, costs) {
+  if (!costs.currency) return null;
+  const until = await Promise.all(rows.map(({ at, sums }, index) => (sums || rows[index - 1]?.sums ? get("costs", { since: at }) : null)));
+  return rows.map(({ sums }, index) => {
+    if (!sums) return null;
+    return until[index].amount - (until[index + 1]?.amount ?? 0);
+  });
 }
 
 /** A step without requests is a gap in a line and no bar. */
@@ -76,19 +81,20 @@ const reported = (sums) => sums && sums.cached_tokens + sums.processed_tokens > 
 const panel = (title, says, ...inside) => h("section.panel", h("header", h("h2", title), h("span.muted", says)), h("div.pad", inside));
 const clockOf = (row) => words.moment(row.at).slice(5, 16);
 
-function hits(rows) {
+function hits(rows, ends) {
   const values = rows.map(({ sums }) => (reported(sums) ? (sums.cached_tokens / (sums.cached_tokens + sums.processed_tokens)) * 100 : null));
   const says = (value) => `${value.toFixed(0)}%`;
-  const plot = chart({ label: "Hit rate over time", times: rows.map((row) => row.at), says, range: () => [0, 105], series: [{ label: "hit rate", values, colour: "reused", kind: "line" }] });
+  const plot = chart({ label: "Hit rate over time", times: rows.map((row) => row.at), ends, says, range: () => [0, 105], series: [{ label: "hit rate", values, colour: "reused", kind: "line" }] });
   return panel("Hit rate", "share of the prompts' tokens that was reused", plot, figures(["from", "hit rate", "requests"], rows.filter(({ sums }) => sums).map((row) => [clockOf(row), words.hitRate(row.sums), words.count(row.sums.requests)])));
 }
 
-function tokens(rows) {
+function tokens(rows, ends) {
   const part = (pick) => rows.map(({ sums }) => (reported(sums) ? pick(sums) : null));
   const again = (sums) => Math.min(sums.processed_tokens, sums.lost_tokens);
   const plot = chart({
     label: "Prompt tokens over time: reused, processed again, new",
     times: rows.map((row) => row.at),
+    ends,
     says: words.short,
     series: [
       { label: "new", values: part((sums) => sums.cached_tokens + sums.processed_tokens), told: part((sums) => sums.processed_tokens - again(sums)), colour: "fresh-line", kind: "bars" },
@@ -99,15 +105,14 @@ function tokens(rows) {
   return panel("Tokens", "of prompts: reused, processed again, new", plot, figures(["from", "reused", "again", "new"], rows.filter(({ sums }) => reported(sums)).map((row) => [clockOf(row), words.count(row.sums.cached_tokens), words.count(again(row.sums)), words.count(row.sums.processed_tokens - again(row.sums))])));
 }
 
-function spending(rows, timed, costs) {
-  const priced = costs.currency && timed;
-  const known = new Map((timed ?? []).map((one) => [one.at, one]));
-  const spent = rows.map(({ at, sums }) => (priced ? known.get(at)?.amount ?? null : sums && sums.prompt_ms + sums.output_ms > 0 ? (sums.prompt_ms + sums.output_ms) / 1000 : null));
+function spending(rows, ends, prices, costs) {
+  const priced = Boolean(prices);
+  const spent = prices ?? rows.map(({ sums }) => (sums && sums.prompt_ms + sums.output_ms > 0 ? (sums.prompt_ms + sums.output_ms) / 1000 : null));
   const lost = rows.map(({ sums }) => (!priced && sums && sums.lost_ms ? sums.lost_ms / 1000 : null));
-  const says = priced ? (value) => money({ amount: value, currency: costs.currency }) : (value) => words.span(value * 1000);
+  const says = priced ? (value) => money({ amount: value, currency: costs.currency }) : (value) => (value ? words.span(value * 1000) : "0");
   const series = [{ label: priced ? "cost" : "server time", values: spent, colour: "output", kind: "bars" }];
   if (!priced) series.push({ label: "of it lost", values: lost, colour: "again", kind: "bars", pattern: true });
-  const plot = chart({ label: "Cost over time", times: rows.map((row) => row.at), says, series });
+  const plot = chart({ label: "Cost over time", times: rows.map((row) => row.at), ends, says, series });
   return panel("Cost", priced ? "by the model's price" : "server time: prefill and generation", plot, figures(["from", priced ? "cost" : "server time", "lost"], rows.map((row, index) => [clockOf(row), spent[index], lost[index]]).filter((row) => row[1] !== null).map(([at, one, two]) => [at, says(one), two === null ? "-" : says(two)])));
 }
 
