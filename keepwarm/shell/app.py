@@ -31,7 +31,7 @@ from keepwarm.rules.shelf import Shelf
 from keepwarm.session.affinity import Guest
 from keepwarm.session.archive import Conversation
 from keepwarm.session.journal import Journal
-from keepwarm.shell import side_doors
+from keepwarm.shell import side_doors, ui
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.drive import Drive
 from keepwarm.shell.extensions import load_extensions
@@ -142,6 +142,7 @@ class Gateway:
         application = web.Application(client_max_size=self.config.max_body, middlewares=[self._guard])
         for front in FRONTS.values():
             application.router.add_post(front.path, self._serve(front))
+        ui.add(application)
         side_doors.add(application, self)
         return application
 

@@ -87,7 +87,9 @@ def _session(dice: random.Random, start: float, turns: int, *, long: bool) -> It
     model = MODELS[0] if long else dice.choice(MODELS)
     silent = not long and dice.random() < 0.08
     common = {"session": session, "client": client, "model": model}
-    yield _turn(dice, common | {"kind": "side", "lineage": f"{session[:8]}51de"}, start - 1, 1, 310, 0, None, silent=silent)
+    yield _turn(
+        dice, common | {"kind": "side", "lineage": f"{session[:8]}51de"}, start - 1, 1, 310, 0, None, silent=silent
+    )
     breaks = {5: BREAKS[0], 13: BREAKS[1], 22: BREAKS[2], 31: BREAKS[3]} if long else {}
     main = common | {"kind": "main", "lineage": f"{session[:8]}0a11"}
     prompt, parent, before = 0, "", ""
@@ -118,7 +120,9 @@ def _turn(
     dice: random.Random, who: dict[str, str], at: float, turn: int, prompt: int, had: int, broken: Break | None,
     *, parent: str = "", silent: bool = False,
 ) -> Record:  # fmt: skip
-    keeps = 0 if broken is None or broken.blame == "seat" else {"VOL001": 12, "VOL004": 2_310}.get(broken.code, had // 3)
+    keeps = (
+        0 if broken is None or broken.blame == "seat" else {"VOL001": 12, "VOL004": 2_310}.get(broken.code, had // 3)
+    )
     cached = min(had, keeps) if broken is not None else had
     processed, written = prompt - cached, dice.randint(24, 420)
     rate = dice.uniform(820, 1_180)
@@ -155,7 +159,9 @@ def _turn(
 def _edits(who: dict[str, str], turn: int) -> tuple[EditNote, ...]:
     if who["client"] != CLIENTS[0] or who["kind"] == "side":
         return ()
-    moved = EditNote("HIS001", "/messages/2/content/1", "order", 182, 182, "a reminder stays where it was read", True, 1)
+    moved = EditNote(
+        "HIS001", "/messages/2/content/1", "order", 182, 182, "a reminder stays where it was read", True, 1
+    )
     return (
         EditNote("VOL001", "/system/0", "exact", 94, 0, "the billing line left the prompt"),
         *([moved] if turn > 2 else []),
@@ -166,7 +172,9 @@ def _verdict(had: int, cached: int, turn: int, broken: Break | None, silent: boo
     if silent:
         return Verdict("unknown", "nobody", "unknown", sentence="The server reports no cached tokens.")
     if not had:
-        return Verdict("first", "nobody", "counted", expected=0, actual=0, sentence="First request of its conversation.")
+        return Verdict(
+            "first", "nobody", "counted", expected=0, actual=0, sentence="First request of its conversation."
+        )
     if broken is None:
         said = f"All {had:,} tokens that could be reused were reused."
         return Verdict("hit", "nobody", "counted", expected=had, actual=cached, sentence=said, had=had)
