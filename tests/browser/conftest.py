@@ -34,7 +34,7 @@ async def chromium() -> AsyncIterator[Browser]:
 async def open_page(chromium: Browser) -> AsyncIterator[OpenPage]:
     """await open_page(url, "#/live", viewport=PHONE, color_scheme="dark", offline_ok=True): a page of the dashboard.
 
-    When the test ends no page may have told its console of an error; `offline_ok` lets one say that the gateway is gone.
+    When the test ends no page may have told its console of an error; `offline_ok`: but that the gateway is gone.
     """
     faults: list[str] = []
 

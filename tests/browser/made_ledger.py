@@ -25,6 +25,10 @@ HEAD = 18_200
 """Tokens of the system prompt and the tools."""
 
 
+KEPT = {"VOL001": 12, "VOL004": 2_310, "SEA001": 0}
+"""Tokens that are left after a break; a third after any other."""
+
+
 class Break(msgspec.Struct, frozen=True):
     """A way in which a conversation loses its cache."""
 
@@ -40,10 +44,10 @@ class Break(msgspec.Struct, frozen=True):
 BREAKS = (
     Break(
         "VOL001", "client", "/system/0/text", "system[0]", "xxxx_xxxxxxx=0.0.000.x00", "xxxx_xxxxxxx=0.0.000.x77",
-        "The client changed a billing line at the head of the system prompt, so everything behind it was processed again.",
+        "The client changed a billing line at the head of the system prompt, so the rest was processed again.",
     ),
     Break(
-        "VOL004", "client", "/system/2/text", "system[2]", "Xxxxxx: xxxx, 0 xxxxx xxxxxxx", "Xxxxxx: xxxx, 0 xxxxx xxxxxxx",
+        "VOL004", "client", "/system/2/text", "system[2]", "Xxxxxx: xxxx, 0 xxxxx", "Xxxxxx: xxxx, 0 xxxxx xxx",
         "The git status in the system prompt is another one than in the request before.",
     ),
     Break(
@@ -52,7 +56,7 @@ BREAKS = (
         "The client edited an earlier message: an old tool result was taken away.",
     ),
     Break(
-        "SEA001", "seat", "", "", "", "", "Another conversation had taken the slot: the server had nothing left of this one.",
+        "SEA001", "seat", "", "", "", "", "Another conversation had taken the slot, and the server had nothing left.",
     ),
 )  # fmt: skip
 
@@ -120,10 +124,7 @@ def _turn(
     dice: random.Random, who: dict[str, str], at: float, turn: int, prompt: int, had: int, broken: Break | None,
     *, parent: str = "", silent: bool = False,
 ) -> Record:  # fmt: skip
-    keeps = (
-        0 if broken is None or broken.blame == "seat" else {"VOL001": 12, "VOL004": 2_310}.get(broken.code, had // 3)
-    )
-    cached = min(had, keeps) if broken is not None else had
+    cached = had if broken is None else min(had, KEPT.get(broken.code, had // 3))
     processed, written = prompt - cached, dice.randint(24, 420)
     rate = dice.uniform(820, 1_180)
     output_ms = written / dice.uniform(31, 44) * 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.browser.conftest import OpenGateway, OpenPage
 from tests.shell.talk import SCRIPT, Talk, client_of
 from tests.testing.conftest import EngineFor
 
+log = logging.getLogger(__name__)
 ROWS = "[role=table] .rows .row"
 LIVE = '#wire[data-state="live"]'
 WITHIN_SECONDS = 1.0
@@ -47,7 +49,7 @@ async def test_a_request_shows_within_a_second(
         for number in range(1, TRIES + 1):
             await talk.turn()
             took.append(await seen_after(page, number))
-        print(f"\nshown after {', '.join(f'{one * 1000:.0f} ms' for one in took)}")
+        log.info("shown after %s", ", ".join(f"{one * 1000:.0f} ms" for one in took))
         assert min(took) < WITHIN_SECONDS  # the best of three: a busy machine may delay one of them
         newest = page.locator(ROWS).filter(has_text="heron-wa").first
         await expect(newest).to_contain_text("main")

@@ -65,7 +65,12 @@ async def test_axe_can_find_something(there: Made, open_page: OpenPage) -> None:
     page = await open_page(there.url, "#/sessions")
     await settle(page)
     await page.evaluate(
-        "document.querySelector('#help').removeAttribute('aria-label'), document.querySelector('#help').textContent = '', document.querySelector('#help').title = ''"
+        """() => {
+          const help = document.querySelector("#help");
+          help.removeAttribute("aria-label");
+          help.replaceChildren();
+          help.title = "";
+        }"""
     )
     await page.evaluate(find_axe().read_text(encoding="utf-8"))
     faults = (await page.evaluate("axe.run()"))["violations"]
@@ -119,7 +124,12 @@ async def test_numbers_are_said_as_in_the_terminal(there: Made, open_page: OpenP
     shown = await page.evaluate(
         """async ([numbers, spans, shares]) => {
           const words = await import("/ui/words.js");
-          return [[...numbers, null].map(words.count), [...numbers, null].map(words.short), [...spans, null].map(words.span), shares.map(([a, b]) => words.share(a, b))];
+          return [
+            [...numbers, null].map(words.count),
+            [...numbers, null].map(words.short),
+            [...spans, null].map(words.span),
+            shares.map(([part, whole]) => words.share(part, whole)),
+          ];
         }""",
         [numbers, spans, shares],
     )

@@ -1,7 +1,8 @@
-"""A thousand sessions: the page stays as light as with ten. What it costs is measured and printed, never asserted."""
+"""A thousand sessions: the page stays as light as with ten. What it costs is measured and logged, never asserted."""
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from keepwarm.shell.app import Gateway
 from tests.browser import made_ledger
 from tests.browser.conftest import OpenGateway, OpenPage, OpenStub
 
+log = logging.getLogger(__name__)
 SESSIONS = 1000
 ROWS = "[role=table][aria-label=Sessions] .rows .row"
 
@@ -63,10 +65,10 @@ async def test_a_thousand_sessions_stay_usable(gateway: Gateway, open_page: Open
     assert await nodes() < before + 1000
     assert await scroller.evaluate("element => element.scrollTop") > 20_000
     used = await heap(page)
-    print(
-        f"\n{SESSIONS} sessions: first rows after {first:.2f} s, all after {whole:.2f} s, "
-        f"a frame while scrolling {frames[30]:.0f} ms (longest {frames[-1]:.0f} ms), {used:.1f} MiB of JavaScript, "
-        f"{await nodes()} elements"
+    log.info(
+        "%d sessions: first rows after %.2f s, all after %.2f s, a frame while scrolling %.0f ms (longest %.0f ms), "
+        "%.1f MiB of JavaScript, %d elements",
+        *(SESSIONS, first, whole, frames[30], frames[-1], used, await nodes()),
     )
 
 

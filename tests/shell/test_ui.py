@@ -58,7 +58,7 @@ async def test_a_file_that_the_browser_has_is_not_sent_again(url: str, http: aio
         "/ui/%2e%2e/__init__.py",
         "/ui/..%2f..%2f__init__.py",
         "/ui//etc/passwd",
-        "/ui/%2fetc%2fpasswd",
+        "/ui/%2fetc/passwd",
     ],
 )
 async def test_no_path_leads_out_of_the_folder(url: str, path: str) -> None:
@@ -91,7 +91,7 @@ def test_nothing_is_asked_of_another_host() -> None:
     assert {name: found for name, found in named.items() if found} == {"icon.svg": ["http://www.w3.org"]}
     for name, text in TEXTS.items():
         if name.endswith((".html", ".css", ".js")):
-            assert not re.search(r"""(?:src|href|url\(|import\(|from)\s*[=(]?\s*["']?(?:https?:)?//""", text), name
+            assert not re.search(r"""(?:src=|href=|url\(|import\(|from )\s*["'](?:https?:)?//""", text), name
 
 
 def test_every_file_that_is_named_is_there() -> None:
