@@ -208,5 +208,5 @@ def _terms(dialect: Dialect, rules: Books, manner: Manner) -> Terms:
         # What has to be translated cannot go as it is: it is translated and nothing more.
         return Terms(dialect, RuleBook(), replace(manner, observe=False, archive=False))
     if manner.observe:
-        return Terms(dialect, RuleBook(), replace(manner, archive=False), rules)
+        return Terms(dialect, RuleBook(), manner, rules)
     return Terms(dialect, rules, manner)

@@ -192,6 +192,7 @@ class Life:
         returning = stable.lineage.count > 0
         choice, story.moved = self._keeper.sit(guest, returning, observing=observing, client=story.who.client)
         self._slot = choice.slot
+        story.anew = choice.anew
         story.seat = Seat(choice.slot, choice.reason)
         return choice
 

@@ -34,6 +34,8 @@ class Story:
         self.stable: Stable | None = None
         self.seat: Seat | None = None
         self.moved = ""
+        self.anew = ""
+        """Why a conversation that goes on begins anew for the server; see `affinity.Choice`."""
         self.replica = ""
         """The machine that answered, where its headers name one."""
         self.marked: bytes | None = None
@@ -101,8 +103,6 @@ class Story:
         stable = self.stable
         if stable is None or self.ending == "failed":
             return None
-        if self.ending == "hung_up" and self.usage.cached_tokens is None:
-            return None
         suspects = tuple(Suspect(one, self.rules.causes(one)) for one in stable.differences)
         case = self.case = Case(self.usage, self._before(stable), suspects, self._scene(stable, keeper))
         return judge(case.usage, case.before, case.suspects, case.scene)
@@ -126,6 +126,8 @@ class Story:
             marks=marks,
             pace=self._pace(keeper),
             plain=keeper.manner.record,
+            hung_up=self.ending == "hung_up",
+            anew=self.anew,
         )
 
     def _other_replica(self, stable: Stable) -> str:

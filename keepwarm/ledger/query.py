@@ -63,13 +63,19 @@ NO_MATTER = Only()
 class Query:
     """An open ledger for reading. Use it with `with`, in the thread that made it."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Raises LedgerError when there is no ledger yet, or the file is none that this keepwarm can read."""
+    def __init__(self, path: str | os.PathLike[str], *, any_thread: bool = False) -> None:
+        """any_thread  it may be closed by another thread than the one that uses it
+
+        Raises LedgerError when there is no ledger yet, or the file is none that this keepwarm can read."""
         self.path = Path(path)
         if not self.path.is_file() or not self.path.stat().st_size:
             raise self.nothing_yet()
         self._connection = sqlite3.connect(
-            f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0, isolation_level=None
+            f"{self.path.resolve().as_uri()}?mode=ro",
+            uri=True,
+            timeout=5.0,
+            isolation_level=None,
+            check_same_thread=not any_thread,
         )
         try:
             known = len(migrations.STEPS)

@@ -99,6 +99,11 @@ class Upstream:
                         return traits
         return self._traits
 
+    @property
+    def known(self) -> Traits | None:
+        """What is known of the server now, without asking it."""
+        return self._traits
+
     def slot(self, number: int) -> Slot:
         """A slot of the server, by its number."""
         return self._slots.setdefault(number, Slot())

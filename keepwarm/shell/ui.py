@@ -1,7 +1,8 @@
 """The dashboard: the files of `keepwarm/views/web` at /ui, from memory.
 
 Only names that stand in the package's own folder are known, so that no path leads out of it. A browser asks each time
-whether a file is still the same and is told so by its digest: a new keepwarm shows its own page at once.
+whether a file is still the same and is told so by its digest: a new keepwarm shows its own page at once. The guard in front says what
+else browsers must know (`shell/guard.py`).
 """
 
 from __future__ import annotations
@@ -24,12 +25,6 @@ TYPES: Final = {
     "": "text/plain; charset=utf-8",
 }
 """Content types by the ending of a name; a licence has none."""
-HEADERS: Final = {
-    "Cache-Control": "no-cache",
-    "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
 PAGE: Final = "index.html"
 
 
@@ -77,7 +72,7 @@ def _answer(request: web.Request, name: str) -> web.Response:
     asset = assets().get(name)
     if asset is None:
         raise web.HTTPNotFound(text=f"the dashboard has no file {name!r}: it begins at /ui")
-    headers = {**HEADERS, "ETag": asset.tag}
+    headers = {"Cache-Control": "no-cache", "ETag": asset.tag}
     shown = request.headers.get("If-None-Match", "")
     if asset.tag in [tag.strip().removeprefix("W/") for tag in shown.split(",")]:
         return web.Response(status=304, headers=headers)

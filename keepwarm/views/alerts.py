@@ -79,18 +79,17 @@ def _new_causes(one: News, causes: set[str]) -> list[Alert]:
     verdict = one.record.verdict
     if verdict is None or not verdict.lost:
         return []
-    found = []
-    for code in verdict.causes:
-        if code in causes:
-            continue
-        causes.add(code)
-        name = f" ({CODES[code].name})" if code in CODES else ""
-        said = (
-            f"A cause seen for the first time: {words.clean(code)}{name}; the request lost "
-            f"{words.times(verdict.lost, 'token')}. What to do: keepwarm rule {words.clean(code)}"
-        )
-        found.append(_alert("cause", one, code, None, said))
-    return found
+    # Only the first cause: it is the one that the ledger sums by.
+    code = verdict.causes[0] if verdict.causes else ""
+    if not code or code in causes:
+        return []
+    causes.add(code)
+    name = f" ({CODES[code].name})" if code in CODES else ""
+    said = (
+        f"A cause seen for the first time: {words.clean(code)}{name}; the request lost "
+        f"{words.times(verdict.lost, 'token')}. What to do: keepwarm rule {words.clean(code)}"
+    )
+    return [_alert("cause", one, code, None, said)]
 
 
 def _fallen(one: News, levels: dict[str, float]) -> list[Alert]:

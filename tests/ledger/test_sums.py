@@ -52,7 +52,9 @@ def added(records: Sequence[Record]) -> Sums:
         for name, value in msgspec.structs.asdict(of_record(record)).items():
             if name != "hit_rate":
                 figures[name] += round(value * 1000) if name.endswith("_ms") else value
-    return Sums(**{name: value / 1000 if name.endswith("_ms") else value for name, value in figures.items()})
+    return msgspec.convert(
+        {name: value / 1000 if name.endswith("_ms") else value for name, value in figures.items()}, Sums
+    )
 
 
 def who(record: Record) -> str:
@@ -99,8 +101,9 @@ def test_every_sum_is_that_of_its_requests(
         assert msgspec.convert(msgspec.to_builtins(totals), Sums) == added(within)
         assert dict(totals.lost_by_cause) == by_cause(within, "lost_tokens")
         assert dict(totals.misses_by_cause) == by_cause(within, "misses")
-        for one in totals.by_model:
-            assert one.sums == added([r for r in within if (r.model, r.upstream) == (one.model, one.upstream)])
+        for of_one in totals.by_model:
+            names = (of_one.model, of_one.upstream)
+            assert of_one.sums == added([r for r in within if (r.model, r.upstream) == names])
         for name in {who(record) for record in records}:
             mine = [record for record in within if who(record) == name]
             assert msgspec.convert(msgspec.to_builtins(query.totals(since, until, name)), Sums) == added(mine)

@@ -138,10 +138,18 @@ def _engine(cell: Cell) -> tuple[str, int, int]:
     return cell.template, cell.slots, cell.cache_mib
 
 
+_ONE_SLOT: Final = (
+    "without a session's name both branches of a fork are one conversation and take each other's slot: 1.39"
+)
 _NAMELESS: Final = "without a session's name a compacted conversation is not known to follow another: it is a first one"
 NOT_YET: Final[dict[str, str]] = {
-    "VOL001-each-HIS001-moved-HIS007-cut-tools_first-chat-observed": "a request that was cut has no verdict",
-    "VOL002-moving-VOL004-git-HIS005-trimming-tools_first-chat-mended": "a message that is but a countdown stays",
+    **{
+        f"VOL002-moving-VOL004-git-HIS005-trimming-{template}-chat-mended": "a message that is but a countdown stays, "
+        "and where it moves behind an edit HIS001 is named beside VOL002"
+        for template in NAMES
+    },
+    "clean-fork-tools_first-messages-mended-nameless": _ONE_SLOT,
+    "clean-fork-tools_first-chat-mended-nameless": _ONE_SLOT,
     "HIS005-compacted-tools_first-messages-mended-nameless": _NAMELESS,
     "HIS005-compacted-tools_first-chat-mended-nameless": _NAMELESS,
     "VOL001-each-HIS003-rewritten-HIS005-compacted-tools_first-messages-mended-nameless": _NAMELESS,
