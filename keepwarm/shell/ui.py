@@ -1,8 +1,8 @@
 """The dashboard: the files of `keepwarm/views/web` at /ui, from memory.
 
 Only names that stand in the package's own folder are known, so that no path leads out of it. A browser asks each time
-whether a file is still the same and is told so by its digest: a new keepwarm shows its own page at once. The guard in front says what
-else browsers must know (`shell/guard.py`).
+whether a file is still the same and is told so by its digest: a new keepwarm shows its own page at once. What else
+browsers must know of it the guard says (`shell/guard.py`).
 """
 
 from __future__ import annotations

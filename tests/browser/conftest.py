@@ -32,13 +32,13 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest.fixture
 async def open_page(chromium: Browser) -> AsyncIterator[OpenPage]:
-    """await open_page(url, "#/live", viewport=PHONE, color_scheme="dark", offline_ok=True): a page of the dashboard.
+    """await open_page(url, "#/live", viewport=PHONE, color_scheme="dark", allowed="404"): a page of the dashboard.
 
-    When the test ends no page may have told its console of an error; `offline_ok`: but that the gateway is gone.
+    When the test ends no page may have told its console of an error; `allowed`: but one that has these words.
     """
     faults: list[str] = []
 
-    async def start(url: str, where: str = "", *, offline_ok: bool = False, **options: Any) -> Page:
+    async def start(url: str, where: str = "", *, allowed: str = "", **options: Any) -> Page:
         context = await chromium.new_context(
             **{"viewport": DESK, "color_scheme": "light", "locale": "en-US", **options}
         )
@@ -49,7 +49,7 @@ async def open_page(chromium: Browser) -> AsyncIterator[OpenPage]:
             "console",
             lambda said: (
                 faults.append(f"{where}: {said.text}")
-                if said.type in ("error", "warning") and not (offline_ok and "ERR_CONNECTION" in said.text)
+                if said.type in ("error", "warning") and not (allowed and allowed in said.text)
                 else None
             ),
         )

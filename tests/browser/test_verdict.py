@@ -19,7 +19,7 @@ async def there(tmp_path: Path, open_gateway: OpenGateway, open_stub: OpenStub) 
 
 async def test_a_break_in_the_timeline_opens_its_verdict(there: Made, open_page: OpenPage) -> None:
     page = await open_page(there.url, "#/sessions")
-    await page.get_by_role("link", name=re.compile(f"session {there.session[:8]}")).first.click()
+    await page.get_by_role("link", name=re.compile(f"^{there.session[:8]}: session")).first.click()
     await expect(page.locator("[data-turn]")).to_have_count(len(there.records))
     broken = there.broken("HIS005")
     bar = page.locator(f'[data-key="{broken.id}"][data-turn]')
@@ -80,5 +80,5 @@ async def test_filters_are_in_the_address_and_narrow_the_list(there: Made, open_
 
 
 async def test_a_request_that_is_not_there_is_said_to_be_none(there: Made, open_page: OpenPage) -> None:
-    page = await open_page(there.url, "#/requests?at=0000000000000000", offline_ok=True)
+    page = await open_page(there.url, "#/requests?at=0000000000000000", allowed="404")
     await expect(page.locator("#inspector .oops")).to_be_visible()

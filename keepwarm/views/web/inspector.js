@@ -9,7 +9,7 @@ import { address, changed, here, replace } from "./route.js";
 import { stack } from "./segments.js";
 import * as words from "./words.js";
 
-let element, shown, fresh, opener, neighbours = [];
+let element, fresh, shown = "", opener = "", neighbours = [];
 
 export function mount(aside) {
   element = aside;
@@ -45,8 +45,9 @@ export function turn(step) {
 function back() {
   neighbours = [];
   if (element.contains(document.activeElement) || document.activeElement === document.body) {
-    const row = opener && document.querySelector(`[data-key="${CSS.escape(opener)}"]`);
-    (row?.matches("a") ? row : row?.querySelector("a") ?? document.querySelector("#main")).focus();
+    const row = opener ? document.querySelector(`[data-key="${CSS.escape(opener)}"]`) : null;
+    const link = row?.matches("a") ? row : row?.querySelector("a");
+    (link ?? document.querySelector("#main")).focus();
   }
 }
 

@@ -20,7 +20,7 @@ function agent(record) {
 }
 
 function inWords(record) {
-  const parts = [words.clock(record.at), words.kindOf(record), `turn ${record.turn}`, words.outcomeOf(record), told(partsOf(record)), words.verdictWords(record)];
+  const parts = [words.kindOf(record), `turn ${record.turn}`, words.outcomeOf(record), told(partsOf(record)), words.verdictWords(record)];
   return parts.filter(Boolean).join(", ");
 }
 
@@ -54,7 +54,7 @@ export function sessionTable({ label, more, name = "sessions", params = {} }) {
     name,
     key: (row) => row.name,
     link: (row) => address("session", row.name, params),
-    words: (row) => `session ${row.name}, ${words.clientOf(row.client)}, ${words.times(row.sums.requests, "request")}, hit rate ${words.hitRate(row.sums)}`,
+    words: (row) => `session, ${words.clientOf(row.client)}, ${words.times(row.sums.requests, "request")}, hit rate ${words.hitRate(row.sums)}`,
     columns: [
       { title: "session", class: "c-agent mono", cell: (row) => words.brief(row.name) },
       { title: "client", class: "c-client", cell: (row) => words.clientOf(row.client) },

@@ -79,8 +79,9 @@ export class Table {
     }
     made.version = version;
     made.link.setAttribute("href", this.link(row));
-    made.link.setAttribute("aria-label", this.words(row) || String(key));
     fill(made.link, first.cell(row));
+    // What is to be seen stands in front: a person who speaks to the page says what they see.
+    made.link.setAttribute("aria-label", `${made.link.textContent}: ${this.words(row)}`);
     // The link stays where it is, or it would lose the focus.
     if (!made.link.isConnected) made.element.append(h("span", { role: "cell", class: first.class }, made.link));
     while (made.element.children.length > 1) made.element.lastChild.remove();

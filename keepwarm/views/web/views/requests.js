@@ -14,7 +14,8 @@ export function create(root, params, context) {
   let records = [], older = null, busy = false, run = 0, seen = 0;
   const heading = h("span.muted", { role: "status" });
   const table = requestTable({ label: "Requests", days: true, name: "requests days", more: () => more() });
-  fill(root, h("section.panel.tall", h("header", h("h1", "Requests"), heading, h("span.grow"), legend("reused", "again", "fresh")), table.element));
+  const panel = h("section.panel.tall", h("header", h("h1", "Requests"), heading, h("span.grow"), legend("reused", "again", "fresh")), table.element);
+  fill(root, panel);
 
   async function load(first) {
     const mine = first ? ++run : run;
@@ -44,6 +45,7 @@ export function create(root, params, context) {
   }
 
   function draw() {
+    if (!panel.isConnected) fill(root, panel);
     heading.textContent = records.length ? `${words.count(records.length)} shown${older === null ? "" : ", older ones as you scroll"}` : "none that the filters let through";
     table.show(records);
     table.choose(params.at);
@@ -53,7 +55,7 @@ export function create(root, params, context) {
   restart();
   return {
     hear(kind, data) {
-      if (kind === "record" && !table.element.isConnected) return restart();
+      if (kind === "record" && !panel.isConnected) return restart();
       if (kind === "record" && asked(data, params)) records = [data, ...records.filter((one) => one.id !== data.id)], draw();
       if (kind === "amended") records = records.map((one) => (one.id === data.id ? data : one)), draw();
       if (kind === "back") restart();

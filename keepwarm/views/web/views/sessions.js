@@ -15,7 +15,8 @@ export function create(root, params, context) {
   let rows = [], run = 0, timer, loading = true;
   const heading = h("span.muted", { role: "status" });
   const table = sessionTable({ label: "Sessions" });
-  fill(root, h("section.panel.tall", h("header", h("h1", "Sessions"), heading, h("span.grow"), legend("reused", "again", "fresh")), table.element));
+  const panel = h("section.panel.tall", h("header", h("h1", "Sessions"), heading, h("span.grow"), legend("reused", "again", "fresh")), table.element);
+  fill(root, panel);
 
   async function load() {
     const mine = ++run;
@@ -46,6 +47,7 @@ export function create(root, params, context) {
   }
 
   function draw() {
+    if (!panel.isConnected) fill(root, panel);
     const shown = rows.filter(wanted);
     const all = shown.length === rows.length ? words.times(rows.length, "session") : `${words.count(shown.length)} of ${words.times(rows.length, "session")}`;
     heading.textContent = loading && !rows.length ? "loading" : all;
@@ -61,7 +63,7 @@ export function create(root, params, context) {
       // Only what changed: the newest page, over what is known.
       timer ??= setTimeout(async () => {
         timer = undefined;
-        if (!table.element.isConnected) return restart();
+        if (!panel.isConnected) return restart();
         try {
           const page = await get("sessions", { limit: 20, since: since(params) });
           const fresh = new Set(page.sessions.map((row) => row.name));
