@@ -66,6 +66,22 @@ CREATE TABLE requests (
 )
 """
 
+# A list of digests is msgpack: a head of 1, 3 or 5 bytes, then 18 bytes for each digest of 16.
+_COUNT_USES = """
+UPDATE segments SET uses = listed.uses FROM (
+    WITH RECURSIVE
+    lists (digests, at) AS (
+        SELECT digests, CASE substr(digests, 1, 1) WHEN x'dc' THEN 4 WHEN x'dd' THEN 6 ELSE 2 END FROM request_segments
+    ),
+    entries (digests, at) AS (
+        SELECT digests, at FROM lists WHERE at < length(digests)
+        UNION ALL
+        SELECT digests, at + 18 FROM entries WHERE at + 18 < length(digests)
+    )
+    SELECT substr(digests, at + 2, 16) AS digest, count(*) AS uses FROM entries GROUP BY 1
+) AS listed WHERE segments.digest = listed.digest
+"""
+
 STEPS: tuple[tuple[str, ...], ...] = (
     (
         _REQUESTS,
@@ -136,6 +152,11 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX tenants_by_slot ON tenants (server, slot)",
     ),
     tallies.STEP,
+    (
+        # In how many lists of request_segments a text stands: it goes with the last of them.
+        "ALTER TABLE segments ADD COLUMN uses INTEGER NOT NULL DEFAULT 0",
+        _COUNT_USES,
+    ),
 )
 
 

@@ -105,7 +105,7 @@ def of_record(record: Record) -> Sums:
         unreported=int(usage.cached_tokens is None),
         prompt_tokens=usage.prompt_tokens or 0,
         cached_tokens=usage.cached_tokens or 0,
-        processed_tokens=usage.processed_tokens or 0,
+        processed_tokens=max(0, usage.processed_tokens or 0),
         output_tokens=usage.output_tokens or 0,
         written_tokens=usage.written_tokens or 0,
         lost_tokens=verdict.lost if verdict is not None else 0,

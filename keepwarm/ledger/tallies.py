@@ -16,7 +16,7 @@ SUMS: Final = {
     "unreported": "({}cached_tokens IS NULL)",
     "prompt_tokens": "coalesce({}prompt_tokens, 0)",
     "cached_tokens": "coalesce({}cached_tokens, 0)",
-    "processed_tokens": "coalesce({0}prompt_tokens - {0}cached_tokens, 0)",
+    "processed_tokens": "coalesce(max({0}prompt_tokens - {0}cached_tokens, 0), 0)",
     "output_tokens": "coalesce({}output_tokens, 0)",
     "written_tokens": "coalesce({}written_tokens, 0)",
     "lost_tokens": "coalesce({}lost, 0)",

@@ -115,6 +115,8 @@ class Api:
         """Put the routes into the application."""
         for route in ROUTES:
             application.router.add_get(route.path, self._serve(route))
+        for first in sorted(_COVERED - {"ui"}):  # nothing of it goes to the model server
+            application.router.add_get(f"/{first}{{rest:/.*}}", _not_found)
 
     async def guarded(
         self,
@@ -188,6 +190,10 @@ class Api:
     async def _metrics(self, _request: web.Request, _asked: Nothing) -> web.Response:
         body, kind = await self._desk.metrics()
         return web.Response(body=body, headers={"Content-Type": kind, "Cache-Control": "no-store"})
+
+
+async def _not_found(_: web.Request) -> web.StreamResponse:
+    raise web.HTTPNotFound
 
 
 def _asked(route: Route, request: web.Request) -> msgspec.Struct:

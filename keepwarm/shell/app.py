@@ -196,9 +196,10 @@ class Gateway:
         """Whoever has to show a key shows it; what aiohttp refuses is refused in the words of the caller's protocol."""
         # A header that is there twice is one list (RFC 9110, 5.3): `anthropic-beta` may be.
         headers = {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
-        if covers(request.path):
-            return await self.desk.api.guarded(self._guard, request, headers, handler)
         front = request[side_doors.FRONT] = front_of(request.path, headers)
+        if covers(request.path):
+            request[side_doors.HEADERS] = {}  # whoever looks on has no business with the model server
+            return await self.desk.api.guarded(self._guard, request, headers, handler)
         if self.config.key:
             shown = _shown(headers, self.config.key)
             if shown is None:
@@ -278,7 +279,9 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
 
 def _open_ledger(config: Config) -> Ledger:
     limits = Limits(config.ledger.keep_days, config.ledger.keep_bytes) if config.ledger.journal else None
-    return Ledger(config.ledger_path, server=config.upstream.url, limits=limits)
+    return Ledger(
+        config.ledger_path, server=config.upstream.url, limits=limits, records_days=config.ledger.records_days
+    )
 
 
 def _show(watchers: list[Callable[P, None]], *args: P.args, **kwargs: P.kwargs) -> None:

@@ -70,7 +70,7 @@ class Now:
         """What stands in its slot now, and what was reused."""
         usage = record.usage
         self._cached += usage.cached_tokens or 0
-        self._processed += usage.processed_tokens or 0
+        self._processed += max(0, usage.processed_tokens or 0)
         if record.seat is not None and record.seat.slot is not None and usage.prompt_tokens is not None:
             self._tokens[record.seat.slot] = usage.prompt_tokens + (usage.output_tokens or 0)
 

@@ -25,7 +25,7 @@ AGAIN_SECONDS: Final = 0.5
 """How often it is looked whether a verdict is final."""
 
 
-class Batch(msgspec.Struct):
+class Batch(msgspec.Struct, frozen=True):
     """What happened since the last one."""
 
     records: list[Record] = []

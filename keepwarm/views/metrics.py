@@ -93,7 +93,7 @@ class Metrics:
         for counter, number in (
             (self._prompt, sums.prompt_tokens),
             (self._reused, sums.cached_tokens),
-            (self._processed, max(0, sums.processed_tokens)),
+            (self._processed, sums.processed_tokens),
             (self._output, sums.output_tokens),
             (self._prefill, sums.prompt_ms / 1000),
             (self._generation, sums.output_ms / 1000),
