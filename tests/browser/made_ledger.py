@@ -7,6 +7,8 @@ Every name and number is made from the seed. The one at the end is long: it is w
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ import msgspec
 
 from keepwarm.core.events import Usage
 from keepwarm.core.prompt import EditNote
-from keepwarm.ledger.records import Place, Record, Seat, Verdict
+from keepwarm.ledger.records import Place, Record, Recording, Seat, Verdict
 from keepwarm.ledger.store import Ledger
 
 CLIENTS = ("claude-cli/2.1.114", "claude-cli/2.1.328", "opencode/1.18.33", "qwen-code/0.24.4", "pi/0.73.1")
@@ -25,6 +27,8 @@ HEAD = 18_200
 """Tokens of the system prompt and the tools."""
 
 
+RECORDED = (12, 13)
+"""Turns of the latest sessions whose texts are recorded: the one before a break and the one that breaks."""
 KEPT = {"VOL001": 12, "VOL004": 2_310, "SEA001": 0}
 """Tokens that are left after a break; a third after any other."""
 
@@ -68,7 +72,8 @@ def write(path: Path, sessions: int, *, now: float, seed: int = 7) -> int:
     try:
         for record in records(sessions, now, seed):
             number += 1
-            while not ledger.put(record):
+            recorded = record.kind == "main" and record.turn in RECORDED and record.at > now - 3600
+            while not ledger.put(record, recording(record) if recorded else None):
                 ledger.flush()
     finally:
         ledger.close()
@@ -83,6 +88,26 @@ def records(sessions: int, now: float, seed: int = 7) -> Iterator[Record]:
         turns = 38 if left == 0 else dice.randint(3, 14)
         start = now - left * 240 - turns * 38 - dice.random() * 60
         yield from _session(dice, start, turns, long=left == 0)
+
+
+def recording(record: Record) -> Recording:
+    """Texts that such a turn may have had; another git status stands in the system prompt of the second one."""
+    status = "2 files changed" if record.turn == RECORDED[0] else "3 files changed, 1 untracked"
+    system = (
+        "You are a coding agent that looks after a heron rookery. Read before you write, and test what you change. "
+        * 40
+        + f"\n# Environment\nWorking directory: ~/rookery\nGit status: branch main, {status}\nPlatform: linux\n"
+    )
+    tools = [
+        {"name": f"Tool{number}", "description": "Counts birds. " * 150, "input_schema": {}} for number in range(14)
+    ]
+    texts = [json.dumps({"type": "text", "text": system}), ",".join(json.dumps(tool) for tool in tools)]
+    for turn in range(1, record.turn + 1):
+        texts.append(json.dumps({"role": "user", "content": f"Nest {turn}: " + "count the eggs. " * (40 + turn * 5)}))
+        if turn < record.turn:
+            texts.append(json.dumps({"role": "assistant", "content": f"Nest {turn} has {turn % 4} eggs. " * 20}))
+    segments = tuple((hashlib.blake2b(text.encode(), digest_size=16).digest(), text.encode()) for text in texts)
+    return Recording(record.id, segments, segments)
 
 
 def _session(dice: random.Random, start: float, turns: int, *, long: bool) -> Iterator[Record]:

@@ -2,6 +2,8 @@
 import { h } from "./dom.js";
 
 const MOST = 400;
+const HEAD = 180;
+const TAIL = 240;
 
 /** [["same"|"gone"|"come", text]]: the longest common row of words; beyond MOST words only head and tail are compared. */
 export function compare(before, after) {
@@ -32,9 +34,18 @@ function walk(a, b) {
   return parts;
 }
 
+/** What stands around the difference cut to what tells where it is. */
+function around(parts) {
+  return parts.map(([kind, text], index) => {
+    if (kind !== "same") return [kind, text];
+    if (index === 0 && text.length > HEAD) return [kind, `… ${text.slice(-HEAD)}`];
+    return index === parts.length - 1 && text.length > TAIL ? [kind, `${text.slice(0, TAIL)} …`] : [kind, text];
+  });
+}
+
 /** Both texts, one above the other, with what differs marked by strike and underline as well as by colour. */
 export function diff(before, after) {
-  const parts = compare(before, after);
+  const parts = around(compare(before, after));
   const side = (skip, name, tag) => h("div.diff-side", h("span.muted", name), h("pre.words", { tabindex: 0, "aria-label": name }, parts.filter(([kind]) => kind !== skip).map(([kind, text]) => (kind === "same" ? text : h(tag, text)))));
   if (!before && !after) return h("p.muted", "(nothing)");
   return h("div.diff", side("come", "before", "del"), side("gone", "now", "ins"));

@@ -28,7 +28,6 @@ export function timeline(records, lanes, room) {
   area.append(hours(records, width, pitch));
   const names = h("div.life-names", lanes.map((lane) => h("div", { style: { height: `${HEIGHT[lane.kind] ?? 62}px` } }, h("b", lane.title), h("small.muted", lane.says))));
   const scroller = h("div.life-scroll", { role: "group", "aria-label": "Turns in the order in which they came", tabindex: -1 }, area);
-  requestAnimationFrame(() => (scroller.scrollLeft = scroller.scrollWidth));
   return h("div.life", names, scroller);
 }
 
@@ -89,12 +88,16 @@ export function move(area, step) {
   return true;
 }
 
-/** Mark the turn that is open. */
+/** Mark the turn that is open, and have it in sight with its neighbours. */
 export function choose(area, id) {
+  const scroller = area.querySelector(".life-scroll");
   for (const turn of area.querySelectorAll("[data-turn]")) {
-    if (turn.dataset.key === id) {
-      turn.setAttribute("aria-current", "true");
-      turn.scrollIntoView({ block: "nearest", inline: "nearest" });
-    } else turn.removeAttribute("aria-current");
+    if (turn.dataset.key !== id) {
+      turn.removeAttribute("aria-current");
+      continue;
+    }
+    turn.setAttribute("aria-current", "true");
+    const left = parseFloat(turn.style.left), wide = scroller.clientWidth;
+    if (left < scroller.scrollLeft + 60 || left > scroller.scrollLeft + wide - 60) scroller.scrollLeft = left - wide / 2;
   }
 }

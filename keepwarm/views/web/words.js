@@ -106,7 +106,7 @@ export function verdictWords(record) {
   if (record.ending === "hung_up") return "the client hung up";
   const verdict = record.verdict;
   if (!verdict) return "-";
-  const said = [BLAMES[verdict.blame], ...verdict.causes.slice(0, 2)].filter(Boolean);
+  const said = [...verdict.causes.slice(0, 2), BLAMES[verdict.blame]].filter(Boolean);
   return said.length ? said.join(" · ") : verdict.outcome === "unknown" ? "not reported" : "";
 }
 export const faultOf = (verdict) => BLAMES[verdict.blame] ?? "nobody";

@@ -60,11 +60,11 @@ export function create(root, params, context) {
     const span = params.time ? `last ${params.time}` : "all requests kept";
     const figure = (name, value, says = "") => h("div", h("dt", name), h("dd", value, h("small", { title: says }, says)));
     fill(numbers,
-      figure("hit rate", words.hitRate(totals), totals.unreported ? `${words.times(totals.unreported, "request")} not reported` : span),
+      figure("hit rate", words.hitRate(totals), totals.unreported ? `${words.count(totals.unreported)} not reported` : span),
       figure("requests", words.count(totals.requests), totals.failed ? `${totals.failed} failed` : span),
       figure("reused", words.short(parts.reused), "tokens from the cache"),
       figure("processed", words.short(totals.unreported < totals.requests ? totals.processed_tokens : null), "tokens prefilled"),
-      figure("lost", words.short(totals.lost_tokens), totals.lost_ms ? `${words.span(totals.lost_ms)} of processing again` : "processed again"),
+      figure("lost", words.short(totals.lost_tokens), totals.lost_ms ? `${words.span(totals.lost_ms)} once more` : "processed again"),
       figure("first token", words.span(last?.first_token_ms), "of the newest request"),
       figure("tokens/s", last ? words.perSecond(words.rate(last.usage)) : "-", "of the newest answer"),
       figure(costs.currency ? "cost" : "GPU time", money(costs), saved(costs)));
@@ -83,7 +83,7 @@ export function create(root, params, context) {
     fill(running, h("header", h("h2", "Running"), h("span.muted", words.times(runs.length, "request"))), h("div.running", runs.map(run)));
     drawSlots(live);
     const found = live.alerts ?? [];
-    fill(alerts, h("header", h("h2", "Alerts")), found.length ? h("ul.alerts", found.slice(-8).reverse().map((one) => h("li", h("b", { "aria-hidden": "true" }, "▲"), h("span", one.words ?? one.text ?? one.sentence ?? "")))) : h("p.note", "None: no hit rate under 80 %, no new cause."));
+    fill(alerts, h("header", h("h2", "Alerts")), found.length ? h("ul.alerts", found.slice(-8).reverse().map((one) => h("li", h("b", { "aria-hidden": "true" }, "▲"), h("span", one.words)))) : h("p.note", "None: no hit rate under 80 %, no new cause."));
   }
 
   function run(one) {
