@@ -178,7 +178,11 @@ def _turn(
         first_byte_ms=2.1,
         first_token_ms=first,
         total_ms=first + output_ms,
-        **{name: who[name] for name in ("client", "session", "kind", "lineage", "model")},
+        client=who["client"],
+        session=who["session"],
+        kind=who["kind"],
+        lineage=who["lineage"],
+        model=who["model"],
     )
 
 

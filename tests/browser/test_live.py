@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from pathlib import Path
 
+import aiohttp
 import anthropic
 import pytest
+from aiohttp import web
 from playwright.async_api import Page, expect
 
 from keepwarm.config import Config, override
 from keepwarm.shell.app import start_gateway
+from keepwarm.testing.answers import Answer
 from keepwarm.testing.scripted import ScriptedServer
-from tests.browser.conftest import OpenGateway, OpenPage
+from tests.browser.conftest import OpenGateway, OpenPage, OpenStub
+from tests.shell.stub import COUNTS, SHAPE, Seen, begin, message_body
 from tests.shell.talk import SCRIPT, Talk, client_of
 from tests.testing.conftest import EngineFor
 
@@ -102,3 +107,49 @@ async def test_the_page_comes_back_with_the_gateway(tmp_path: Path, free_port: i
         await expect(page.locator(ROWS).filter(has_text="failed")).to_have_count(1)
     finally:
         await gateway.stop()
+
+
+async def test_how_far_a_prefill_has_come_is_shown(
+    open_gateway: OpenGateway, open_stub: OpenStub, open_page: OpenPage, http: aiohttp.ClientSession
+) -> None:
+    go = asyncio.Event()
+
+    async def prefill(request: web.Request, seen: Seen) -> web.StreamResponse:
+        response = await begin(request)
+        while not go.is_set():
+            await response.write(SHAPE.progress({"total": 42, "cache": 12, "processed": 30, "time_ms": 1}))
+            await asyncio.sleep(0.1)
+        await response.write(SHAPE.role())
+        await response.write(SHAPE.ending(Answer("Done."), COUNTS, with_usage=True))
+        return response
+
+    gateway = await open_gateway((await open_stub(prefill, slots=2)).url)
+    page = await open_page(gateway.url)
+    await page.locator(LIVE).wait_for()
+    # The page has a request already, so that it shows more than how to begin.
+    go.set()
+    (await http.post(f"{gateway.url}/v1/messages", data=message_body("first", stream=True))).close()
+    await page.locator(ROWS).first.wait_for()
+    go.clear()
+    asked = asyncio.create_task(http.post(f"{gateway.url}/v1/messages", data=message_body("second", stream=True)))
+    bar = page.get_by_role("progressbar")
+    await expect(bar).to_have_attribute("aria-valuenow", "30")
+    await expect(bar).to_have_attribute("aria-label", "prefill 71.4%: 30 of 42 tokens, 12 of them from the cache")
+    await expect(page.locator(".slots li.busy")).to_have_count(1)
+    go.set()
+    (await asked).close()
+    await expect(bar).to_have_count(0)
+    await expect(page.locator(ROWS)).to_have_count(2)
+
+
+async def test_a_key_opens_the_page_once_and_leaves_the_address(
+    open_gateway: OpenGateway, open_stub: OpenStub, open_page: OpenPage, http: aiohttp.ClientSession
+) -> None:
+    gateway = await open_gateway((await open_stub()).url, key="heron-key")
+    async with http.get(f"{gateway.url}/ui") as refused:
+        assert refused.status == 401
+    page = await open_page(gateway.url, "?key=heron-key")
+    await page.locator(LIVE).wait_for()
+    await expect(page.get_by_role("heading", name="No requests yet")).to_be_visible()
+    assert "heron-key" not in page.url
+    assert "heron-key" not in await page.content()

@@ -48,6 +48,21 @@ export function eachFrame(run) {
   };
 }
 
+/**
+ * Calls `run` soon after it is asked for and once more a while later: the ledger writes down what has just been told a
+ * moment after it was told. `stop` on the function takes that back.
+ */
+export function soonAndAgain(run, soon = 250, again = 2000) {
+  let first = 0, second = 0;
+  const ask = () => {
+    first ||= setTimeout(() => ((first = 0), run()), soon);
+    clearTimeout(second);
+    second = setTimeout(run, again);
+  };
+  ask.stop = () => [first, second].forEach(clearTimeout);
+  return ask;
+}
+
 /** A line that can be copied. */
 export function copyable(line) {
   const button = h("button.plain", { type: "button", "aria-label": `Copy: ${line}` }, "copy");

@@ -60,6 +60,13 @@ export function asked(record, params) {
   return matches([record.session, record.lineage, record.id, record.client, record.model, record.agent, ...(record.verdict?.causes ?? [])], params.q);
 }
 
+/** A page of requests with those in front that were told of meanwhile and are not in it yet. */
+export function joined(page, known, params) {
+  const there = new Set(page.map((record) => record.id));
+  const newest = page[0]?.at ?? 0;
+  return [...known.filter((record) => !there.has(record.id) && record.at >= newest && asked(record, params)), ...page];
+}
+
 /** Whether each word of `q` begins or is within one of the texts. */
 export function matches(texts, q) {
   if (!q) return true;

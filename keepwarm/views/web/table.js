@@ -36,6 +36,12 @@ export class Table {
     this.draw();
   }
 
+  /** Make every row anew that is in sight: how long ago something was changes by itself. */
+  refresh() {
+    for (const made of this.made.values()) made.version = undefined;
+    this.draw();
+  }
+
   height() {
     return parseFloat(getComputedStyle(this.element).getPropertyValue("--row")) || 30;
   }

@@ -36,7 +36,7 @@ function drawLane(lane, records, column, most, pitch) {
   const element = h("div.lane", { style: { height: `${height}px` } });
   // Room above the bars for a sign and a cause.
   const room = height - (lane.kind === "side" ? 18 : 32);
-  const scale = lane.kind === "main" && h("span.scale", { style: { bottom: `${room}px` }, "aria-hidden": "true" }, short(most));
+  const scale = lane.kind === "main" && h("span.scale", { style: { bottom: `${room}px` }, "aria-hidden": "true" }, h("span", short(most)));
   if (scale) element.append(scale);
   let free = -LABEL;
   for (const record of records) {

@@ -1,18 +1,18 @@
 /** What happens now: the figures, what runs, the newest requests; the server's slots, alerts and sessions beside them. */
 import { get } from "../api.js";
 import { bar, legend, partsOfSums, progressBar } from "../bars.js";
-import { fill, h } from "../dom.js";
+import { fill, h, soonAndAgain } from "../dom.js";
 import { empty } from "../empty.js";
 import { learn } from "../filters.js";
 import { requestTable } from "../rows.js";
-import { address, asked, filtersOf, since } from "../route.js";
+import { address, asked, changed, filtersOf, joined, since } from "../route.js";
 import * as words from "../words.js";
 
 const KEPT = 200;
 const PHASES = { waiting: "waits for a slot", prefill: "the server processes the prompt", generating: "the answer comes" };
 
 export function create(root, params, context) {
-  let records = [], closed = false, last = null, timer;
+  let records = [], rows = [], closed = false, last = null;
   const numbers = h("dl.figures", { "aria-label": "Figures" });
   const running = h("section.panel", { hidden: true, "aria-label": "Running" });
   const table = requestTable({ label: "The newest requests" });
@@ -29,9 +29,9 @@ export function create(root, params, context) {
     const page = await get("requests", { limit: 100, ...exact });
     if (closed) return;
     learn(page.records);
-    records = page.records.filter((record) => asked(record, params));
-    last = page.records[0] ?? last;
-    if (!page.records.length && !Object.keys(filters).length) return void fill(root, empty(context.live));
+    records = joined(page.records.filter((record) => asked(record, params)), records, params);
+    last = records[0] ?? last;
+    if (!records.length && !Object.keys(filters).length) return void fill(root, empty(context.live));
     draw();
     await figures();
   }
@@ -42,13 +42,11 @@ export function create(root, params, context) {
     if (closed) return;
     drawFigures(totals, costs);
     learn(page.sessions);
-    drawSessions(page.sessions);
+    rows = page.sessions;
+    drawSessions();
   }
 
-  const soon = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => figures().catch(context.failed), 300);
-  };
+  const soon = soonAndAgain(() => figures().catch(context.failed));
 
   function draw() {
     table.show(records);
@@ -70,9 +68,11 @@ export function create(root, params, context) {
       figure(costs.currency ? "cost" : "GPU time", money(costs), saved(costs)));
   }
 
-  function drawSessions(rows) {
+  function drawSessions() {
+    const focused = sessions.contains(document.activeElement) ? document.activeElement.getAttribute("href") : "";
     fill(sessions, h("header", h("h2", "Sessions and agents"), h("span.grow"), h("a", { href: address("sessions") }, "all")),
       rows.length ? h("ul.brief", rows.map((row) => h("li", h("a", { href: address("session", row.name) }, h("span.mono", words.brief(row.name)), h("span.muted", words.clientOf(row.client)), h("span.grow"), h("span.muted", words.ago(row.last_at)), h("b.num", words.hitRate(row.sums))), bar(partsOfSums(row.sums))))) : h("p.note", "None yet."));
+    if (focused) sessions.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
   }
 
   function drawLive() {
@@ -83,7 +83,7 @@ export function create(root, params, context) {
     fill(running, h("header", h("h2", "Running"), h("span.muted", words.times(runs.length, "request"))), h("div.running", runs.map(run)));
     drawSlots(live);
     const found = live.alerts ?? [];
-    fill(alerts, h("header", h("h2", "Alerts")), found.length ? h("ul.alerts", found.slice(-8).reverse().map((one) => h("li", h("b", { "aria-hidden": "true" }, "▲"), h("span", one.words)))) : h("p.note", "None: no hit rate under 80 %, no new cause."));
+    fill(alerts, h("header", h("h2", "Alerts")), found.length ? h("ul.alerts", found.slice(-8).reverse().map((one) => h("li", h("b", { "aria-hidden": "true" }, "▲"), h("a", { href: changed({ at: one.request }) }, one.words)))) : h("p.note", "None: no hit rate under 80 %, no new cause."));
   }
 
   function run(one) {
@@ -112,7 +112,7 @@ export function create(root, params, context) {
 
   function hear(kind, data) {
     if (kind === "record") {
-      if (!table.element.isConnected) return void fill(root, h("h1.sr", "Live"), numbers, columns), restart();
+      if (!table.element.isConnected) fill(root, h("h1.sr", "Live"), numbers, columns);
       last = data;
       if (asked(data, params)) records = [data, ...records.filter((one) => one.id !== data.id)].slice(0, KEPT);
       draw();
@@ -126,6 +126,7 @@ export function create(root, params, context) {
   }
 
   const restart = () => load().catch(context.failed);
+  const clock = setInterval(() => rows.length && drawSessions(), 15_000);
   drawLive();
   restart();
   return {
@@ -138,7 +139,8 @@ export function create(root, params, context) {
     move: (step) => table.move(step),
     close() {
       closed = true;
-      clearTimeout(timer);
+      soon.stop();
+      clearInterval(clock);
       table.close();
       root.classList.remove("flow");
     },

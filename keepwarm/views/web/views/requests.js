@@ -5,7 +5,7 @@ import { fill, h } from "../dom.js";
 import { empty } from "../empty.js";
 import { learn } from "../filters.js";
 import { requestTable } from "../rows.js";
-import { asked, filtersOf, since } from "../route.js";
+import { asked, filtersOf, joined, since } from "../route.js";
 import * as words from "../words.js";
 
 const PAGE = 200;
@@ -29,9 +29,10 @@ export function create(root, params, context) {
       const past = from && page.records.length && page.records.at(-1).at < from;
       if (first) seen = 0;
       seen += page.records.length;
-      records = [...(first ? [] : records), ...page.records.filter((record) => asked(record, params))];
+      const wanted = page.records.filter((record) => asked(record, params));
+      records = first ? joined(wanted, records, params) : [...records, ...wanted];
       older = past ? null : page.older;
-      if (first && !seen && !Object.keys(filtersOf(params)).length) return void fill(root, empty(context.live));
+      if (first && !records.length && !seen && !Object.keys(filtersOf(params)).length) return void fill(root, empty(context.live));
       draw();
     } finally {
       if (mine === run) busy = false;
@@ -55,7 +56,6 @@ export function create(root, params, context) {
   restart();
   return {
     hear(kind, data) {
-      if (kind === "record" && !panel.isConnected) return restart();
       if (kind === "record" && asked(data, params)) records = [data, ...records.filter((one) => one.id !== data.id)], draw();
       if (kind === "amended") records = records.map((one) => (one.id === data.id ? data : one)), draw();
       if (kind === "back") restart();

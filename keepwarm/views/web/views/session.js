@@ -1,10 +1,10 @@
 /** A session's life: its turns as a timeline, its conversations as a tree, its requests as a list. */
 import { get } from "../api.js";
 import { bar, legend, partsOfSums } from "../bars.js";
-import { eachFrame, fill, h } from "../dom.js";
+import { eachFrame, fill, h, soonAndAgain } from "../dom.js";
 import { learn } from "../filters.js";
 import { requestTable } from "../rows.js";
-import { asked, filtersOf } from "../route.js";
+import { asked, filtersOf, joined } from "../route.js";
 import * as timeline from "../timeline.js";
 import { titleOf, tree } from "../tree.js";
 import * as words from "../words.js";
@@ -14,7 +14,7 @@ const PAGE = 200;
 const MOST = 1000;
 
 export function create(root, params, context, name) {
-  let records = [], session = null, conversations = [], costs = null, older = null, closed = false, timer;
+  let records = [], session = null, conversations = [], costs = null, older = null, closed = false;
   const title = h("div.title"), numbers = h("dl.figures", { "aria-label": "Figures" });
   const life = h("section.panel", { "aria-label": "Timeline" }), shape = h("section.panel", { "aria-label": "Conversations" });
   const table = requestTable({ label: "Requests of this session" });
@@ -34,7 +34,7 @@ export function create(root, params, context, name) {
     ({ session, conversations } = about);
     costs = spent;
     older = before;
-    records = found.reverse();
+    records = joined(found, records.slice().reverse(), {}).reverse();
     learn(records);
     draw();
   }
@@ -75,13 +75,14 @@ export function create(root, params, context, name) {
   }
 
   const restart = () => load().catch(context.failed);
+  const soon = soonAndAgain(restart);
   restart();
   return {
     hear(kind, data) {
       const mine = data && kind === "record" && (data.session || data.lineage) === name;
       if (mine) records = [...records, data], draw();
       if (kind === "amended") records = records.map((one) => (one.id === data.id ? data : one)), draw();
-      if (mine || kind === "back") clearTimeout(timer), (timer = setTimeout(restart, 250));
+      if (mine || kind === "back") soon();
     },
     update(now) {
       const same = JSON.stringify(filtersOf(now)) === JSON.stringify(filtersOf(params));
@@ -91,7 +92,7 @@ export function create(root, params, context, name) {
     move: (step) => (table.element.contains(document.activeElement) ? table.move(step) : timeline.move(life, step)),
     close() {
       closed = true;
-      clearTimeout(timer);
+      soon.stop();
       table.close();
     },
   };

@@ -1,7 +1,7 @@
 /** Every session, the latest first. All are loaded, page by page, and only those in sight are drawn. */
 import { get } from "../api.js";
 import { legend } from "../bars.js";
-import { fill, h } from "../dom.js";
+import { fill, h, soonAndAgain } from "../dom.js";
 import { empty } from "../empty.js";
 import { learn } from "../filters.js";
 import { filtersOf, matches, since } from "../route.js";
@@ -12,7 +12,7 @@ const PAGE = 250;
 const MOST = 10_000;
 
 export function create(root, params, context) {
-  let rows = [], run = 0, timer, loading = true;
+  let rows = [], run = 0, loading = true;
   const heading = h("span.muted", { role: "status" });
   const table = sessionTable({ label: "Sessions" });
   const panel = h("section.panel.tall", h("header", h("h1", "Sessions"), heading, h("span.grow"), legend("reused", "again", "fresh")), table.element);
@@ -54,25 +54,25 @@ export function create(root, params, context) {
     table.show(shown);
   }
 
+  // Only what changed: the newest page, over what is known.
+  const soon = soonAndAgain(async () => {
+    try {
+      const page = await get("sessions", { limit: 20, since: since(params) });
+      const fresh = new Set(page.sessions.map((row) => row.name));
+      rows = [...page.sessions, ...rows.filter((row) => !fresh.has(row.name))];
+      if (rows.length) draw();
+    } catch (error) {
+      context.failed(error);
+    }
+  });
   const restart = () => load().catch(context.failed);
+  const clock = setInterval(() => table.refresh(), 15_000);
   restart();
   return {
     hear(kind) {
       if (kind === "back") restart();
       if (kind !== "record") return;
-      // Only what changed: the newest page, over what is known.
-      timer ??= setTimeout(async () => {
-        timer = undefined;
-        if (!panel.isConnected) return restart();
-        try {
-          const page = await get("sessions", { limit: 20, since: since(params) });
-          const fresh = new Set(page.sessions.map((row) => row.name));
-          rows = [...page.sessions, ...rows.filter((row) => !fresh.has(row.name))];
-          draw();
-        } catch (error) {
-          context.failed(error);
-        }
-      }, 250);
+      soon();
     },
     update(now) {
       const timed = now.time !== params.time;
@@ -82,7 +82,8 @@ export function create(root, params, context) {
     move: (step) => table.move(step),
     close() {
       run++;
-      clearTimeout(timer);
+      soon.stop();
+      clearInterval(clock);
       table.close();
     },
   };
