@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from keepwarm.core.diff import Difference, excerpt
 from keepwarm.core.events import Usage
 from keepwarm.ledger.records import Blame, Grade, Outcome, Place, Verdict
-from keepwarm.ledger.server_side import WHY, Loss, Server, server_cause
+from keepwarm.ledger.server_side import NEAR, WHY, Loss, Server, server_cause
 
 SLACK: Final = 64
 """Tokens that any request may pay above the ideal: the prompt's last token is always run, the answer's last one is
@@ -104,6 +104,8 @@ class Scene(msgspec.Struct, frozen=True):
     """Excerpts show words: the texts are recorded anyway."""
     anew: str = ""
     """Why the conversation begins anew in another slot, where that spares another one as much; "" when it does not."""
+    handed_over: bool = False
+    """The slot was another conversation's in between, which gave it up in order: the server could save the content."""
     hung_up: bool = False
     """The client was gone before the answer was whole: a server that tells its counts at the end told none."""
 
@@ -187,7 +189,7 @@ class _Case:
         if self._scene.anew:
             words = f"Processed once more, in a slot of its own: {self._scene.anew}."
             return Verdict("first", "nobody", grade, 0, actual, sentence=words)
-        if self._before.held is not None and not any(one.in_head for one in self._suspects):
+        if self._before.held is not None and costly and costly[0].codes[:1] == ("HIS005",):
             return self._other_branch(actual, self._before.held)
         if costly and actual >= expected - self._unsure:
             return self._parted(actual, expected, grade, costly)
@@ -242,7 +244,9 @@ class _Case:
     def _fault(self, actual: int, parted: bool) -> tuple[Blame, str, str]:
         """Whose fault it is, and why; the most certain first."""
         scene = self._scene
-        if scene.moved and scene.slotted:
+        if scene.server.newborn and actual <= NEAR:
+            return "server", "SRV004", WHY["SRV004"]
+        if scene.moved and scene.slotted and not scene.handed_over:
             return "seat", "SEA001", scene.moved
         if scene.replica:
             return "seat", "SEA002", f"another replica answered, {scene.replica}"
@@ -259,6 +263,7 @@ class _Case:
             answer=self._before.output_tokens,
             appended=not parted and self._before.share >= 1.0,
             seated=scene.seated,
+            handed_over=scene.handed_over,
         )
         code = server_cause(loss, scene.server)
         return "server", code, WHY[code]
