@@ -8,15 +8,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 import msgspec
 
 from keepwarm.core.events import Progress
 from keepwarm.ledger.records import Record
-
-if TYPE_CHECKING:
-    from keepwarm.shell.app import Gateway
 
 log = logging.getLogger("keepwarm")
 LATER_SECONDS: Final = 0.1
@@ -38,10 +35,29 @@ class Batch(msgspec.Struct, frozen=True):
     """The latest word on prefills, by request."""
 
 
+class Watched(Protocol):
+    """As much of a gateway as is watched."""
+
+    @property
+    def watchers(self) -> list[Callable[[Record], None]]:
+        """Called with each record as it is written."""
+
+    @property
+    def amended(self) -> list[Callable[[Record], None]]:
+        """Called with each record whose verdict is a better one now."""
+
+    @property
+    def progress(self) -> list[Callable[[str, Progress], None]]:
+        """Called while a long prefill goes on."""
+
+    def unsettled(self, call: str) -> bool:
+        """Whether the verdict on a request may still be amended."""
+
+
 class Watch:
     """Belongs to the loop that the gateway runs in."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Watched) -> None:
         self._unsettled = gateway.unsettled
         self._takers: list[Callable[[Batch], None]] = []
         self._batch = Batch()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -134,34 +132,3 @@ def by_cause(records: Sequence[Record], figure: str) -> dict[str, int]:
 def test_the_hit_rate_is_of_what_was_reported_and_is_made_from_the_other_figures() -> None:
     assert Sums().hit_rate is None
     assert Sums(prompt_tokens=1000, cached_tokens=300, processed_tokens=100, hit_rate=0.1).hit_rate == 0.75
-
-
-def test_sums_that_were_not_kept_yet_are_those_of_the_requests_in_the_file(tmp_path: Path) -> None:
-    """A ledger of the version before, with requests in it, gets the sums that it would have had."""
-    from keepwarm.ledger import migrations, tallies
-
-    path = tmp_path / "ledger.sqlite"
-    ledger = Ledger(path)
-    chance = random.Random(7)
-    for number in range(60):
-        session, lineage = chance.choice([("", "l1"), ("s1", "l2"), ("s1", "l3")])
-        ledger.put(a_record(id=f"r{number}", at=number * 400.0, session=session, lineage=lineage))
-    assert ledger.close()
-
-    def rows(connection: sqlite3.Connection) -> list[list[tuple[object, ...]]]:
-        return [connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in ("hours", "lineages")]
-
-    with sqlite3.connect(path, isolation_level=None) as connection:
-        kept = rows(connection)
-        for name in ("hours", "lineages"):
-            connection.execute(f"DROP TABLE {name}")
-        for name in ("request_written", "request_amended", "request_deleted"):
-            connection.execute(f"DROP TRIGGER {name}")
-        for name in ("requests_by_cause", "requests_by_outcome"):
-            connection.execute(f"DROP INDEX {name}")
-        number = migrations.STEPS.index(tallies.STEP)
-        connection.execute(f"PRAGMA user_version = {number}")
-        migrations.migrate(connection, migrations.STEPS[: number + 1])
-        assert rows(connection) == kept
-        assert all(kept)
-    connection.close()

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from keepwarm.ledger.sums import Sums
 from keepwarm.shell import events
@@ -21,7 +22,7 @@ from keepwarm.views.alerts import News, State, alerts
 from tests.ledger.samples import a_record
 from tests.shell.asking import post
 from tests.shell.conftest import OpenGateway, OpenStub, Records
-from tests.shell.stub import Held, message_body, say
+from tests.shell.stub import COUNTS, SHAPE, Seen, begin, message_body, say
 
 
 class Told:
@@ -65,8 +66,16 @@ async def stream(http: aiohttp.ClientSession, url: str) -> None:
 async def test_a_request_is_told_of_while_it_runs_and_when_it_is_over(
     open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
 ) -> None:
-    held = Held(begun=True)
-    gateway = await open_gateway((await open_stub(held, slots=2)).url)
+    go = asyncio.Event()
+
+    async def slowly(request: web.Request, seen: Seen) -> web.StreamResponse:
+        response = await begin(request)
+        await response.write(SHAPE.role() + next(SHAPE.deltas(Answer("Begun."), ())))
+        await go.wait()
+        await response.write(SHAPE.ending(Answer("Begun."), COUNTS, with_usage=True))
+        return response
+
+    gateway = await open_gateway((await open_stub(slowly, slots=2)).url)
     async with listening(http, gateway) as told:
         assert (await told.next("live"))["running"] == []
         asking = asyncio.create_task(stream(http, gateway.url))
@@ -75,7 +84,7 @@ async def test_a_request_is_told_of_while_it_runs_and_when_it_is_over(
             async with http.get(gateway.url + "/api/live") as answer:
                 running = (await answer.json())["running"]
         assert (running[0]["session"], running[0]["slot"]) == ("s1", 0)
-        held.go.set()
+        go.set()
         await asking
         record = await told.next("record")
         assert (record["id"], told.last) == (running[0]["call"], record["id"])
@@ -87,7 +96,7 @@ async def test_prefill_is_told_of(
 ) -> None:
     monkeypatch.setattr("keepwarm.exchange.relay.TELL_MS", 0.0)
 
-    async def slow(request: Any, seen: Any) -> Any:
+    async def slow(request: web.Request, seen: Seen) -> web.StreamResponse:
         return await say(request, seen, Answer("Hello."), progress=True)
 
     gateway = await open_gateway((await open_stub(slow)).url)
