@@ -24,6 +24,7 @@ INSTALLED: Final = "browser-*/chromium/chromium"
 SYSTEM_FONTS: Final = Path("/etc/fonts/fonts.conf")
 ARGUMENTS: Final = (
     "--no-sandbox",
+    "--lang=en-US",
     "--disable-gpu",
     "--disable-quic",
     "--no-first-run",

@@ -107,7 +107,7 @@ async def _ask(url: str) -> list[asyncio.Task[None]]:
 
 async def _open(browser: Browser, url: str, scheme: str) -> Page:
     chosen = "dark" if scheme == "dark" else "light"
-    context = await browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=chosen)  # type: ignore[arg-type]
+    context = await browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=chosen, locale="en-US")
     page = await context.new_page()
     await page.goto(url)
     await page.locator('#wire[data-state="live"]').wait_for()

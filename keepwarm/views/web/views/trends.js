@@ -1,6 +1,5 @@
 /** Over time: hit rate, tokens, cost; and what the causes cost. */
 import { get } from "../api.js";
-import { chart, figures } from "../charts.js";
 import { fill, h } from "../dom.js";
 import { empty } from "../empty.js";
 import { address, changed, spanOf } from "../route.js";
@@ -8,6 +7,8 @@ import * as words from "../words.js";
 import { money, saved } from "./live.js";
 
 const RANGES = { "1h": ["hour", 120], "6h": ["6 hours", 600], "24h": ["day", 3600], "7d": ["week", 21600], "30d": ["month", 86400] };
+
+let chart, figures;
 
 export function create(root, params, context) {
   let run = 0, timer;
@@ -18,6 +19,8 @@ export function create(root, params, context) {
 
   async function load() {
     const mine = ++run;
+    // Only here: the other views need no charts, and stand without them.
+    ({ chart, figures } = await import("../charts.js"));
     const time = RANGES[params.time] ? params.time : "24h";
     const step = RANGES[time][1];
     const until = Math.ceil(Date.now() / 1000 / step) * step;
