@@ -18,16 +18,15 @@ from playwright.async_api import Browser, Page, async_playwright
 from keepwarm.config import Config, override
 from keepwarm.ledger.query import Query
 from keepwarm.shell.app import start_gateway
-from keepwarm.testing.answers import Answer
 from keepwarm.testing.browser import ARGUMENTS, find_chromium
-from keepwarm.testing.chat_shapes import Counts
 from tests.browser import made_ledger
 from tests.shell import stub
 
 SESSIONS = 60
+PORT = 8080
+"""Where llama.cpp listens by itself."""
 SIZE = {"width": 1280, "height": 800}
-COUNTS = Counts(cached=0, prefilled=19_024, generated=164, prompt_ms=18_900.0)
-PREFILL = {"total": 21_380, "cache": 0, "processed": 13_312, "time_ms": 13_100}
+PREFILL = {"total": 54_880, "cache": 18_204, "processed": 41_216, "time_ms": 21_300}
 CLAUDE = {"user-agent": "claude-cli/2.1.114 (external, cli)"}
 
 
@@ -36,7 +35,7 @@ async def main(folder: Path) -> None:
     found = find_chromium()
     with tempfile.TemporaryDirectory() as temporary:
         ledger = Path(temporary) / "ledger.sqlite"
-        made_ledger.write(ledger, SESSIONS, now=time.time() - 20)
+        made_ledger.write(ledger, SESSIONS, now=time.time() - 8)
         with Query(ledger) as query:
             session = query.sessions(limit=1).sessions[0].name
             records = query.page(limit=200, session=session).records
@@ -44,13 +43,14 @@ async def main(folder: Path) -> None:
         server = stub.Stub(_respond, slots=4)
         assert server.props is not None
         server.props |= {"default_generation_settings": {"n_ctx": 65_536}, "model_alias": "heron-coder-32b"}
-        async with stub.running(server), async_playwright() as playwright:
+        async with stub.running(server, PORT), async_playwright() as playwright:
             config = override(Config(), upstream__url=server.url, port=0, ledger__path=str(ledger))
             gateway = await start_gateway(config)
             browser = await playwright.chromium.launch(
                 executable_path=found.program, args=list(ARGUMENTS), env=found.environment()
             )
-            asking = await _ask(gateway.url)
+            asking = asyncio.create_task(_ask(gateway.url, session))
+            await asyncio.sleep(2)
             places = {
                 "live-light": ("light", "#/live"),
                 "live-dark": ("dark", "#/live"),
@@ -66,18 +66,14 @@ async def main(folder: Path) -> None:
                     await page.screenshot(path=folder / f"{name}.png")
                     await page.context.close()
             finally:
-                for one in asking:
-                    one.cancel()
-                await asyncio.gather(*asking, return_exceptions=True)
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
                 await browser.close()
                 await gateway.stop()
 
 
-async def _respond(request: web.Request, seen: stub.Seen) -> web.StreamResponse:
-    """An answer at once, but to whoever asks for the long one, whose prefill does not end."""
-    if b"the long one" not in seen.body:
-        stub.COUNTS = COUNTS
-        return await stub.say(request, seen, Answer("The nests are counted."))
+async def _respond(request: web.Request, _seen: stub.Seen) -> web.StreamResponse:
+    """A prefill that does not end."""
     response = await stub.begin(request)
     for _ in range(200):
         await response.write(stub.SHAPE.progress(PREFILL))
@@ -85,24 +81,13 @@ async def _respond(request: web.Request, seen: stub.Seen) -> web.StreamResponse:
     return response
 
 
-async def _ask(url: str) -> list[asyncio.Task[None]]:
-    """Some requests that are answered, and one that is under way."""
-
-    async def post(session: str, text: str) -> None:
-        headers = {**CLAUDE, "x-claude-code-session-id": session, "x-api-key": "dummy"}
-        tools = [{"name": "Count", "description": "Counts.", "input_schema": {"type": "object"}}]
-        body = stub.message_body(text, stream=True, model="heron-coder-32b", tools=tools)
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(f"{url}/v1/messages", data=body, headers=headers) as answer,
-        ):
-            await answer.read()
-
-    await post("5b1d77c0-2f0e-4000-8000-00000000a001", "Count the nests.")
-    await post("c40e9a13-71aa-4000-8000-00000000a002", "Which heron came back?")
-    task = asyncio.create_task(post("77a0d2e4-0b5c-4000-8000-00000000a003", "Now the long one."))
-    await asyncio.sleep(2)
-    return [task]
+async def _ask(url: str, session: str) -> None:
+    """A request of the session, which is under way until it is taken back."""
+    headers = {**CLAUDE, "x-claude-code-session-id": session, "x-api-key": "dummy"}
+    tools = [{"name": "Count", "description": "Counts.", "input_schema": {"type": "object"}}]
+    body = stub.message_body("Count the nests.", stream=True, model="heron-coder-32b", tools=tools)
+    async with aiohttp.ClientSession() as http, http.post(f"{url}/v1/messages", data=body, headers=headers) as answer:
+        await answer.read()
 
 
 async def _open(browser: Browser, url: str, scheme: str) -> Page:

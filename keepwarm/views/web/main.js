@@ -27,6 +27,8 @@ function failed(error) {
 
 function show() {
   const { view: name, name: of, params } = here();
+  // First: it takes room from the view, which fits itself into what is left.
+  inspector.update();
   const wanted = `${name}/${of}`;
   if (wanted !== place) {
     view?.close();
@@ -45,7 +47,6 @@ function show() {
     link.setAttribute("href", address(link.dataset.view, "", filtersOf(params)));
   }
   filters.update();
-  inspector.update();
 }
 
 function hear(kind, data) {

@@ -16,7 +16,7 @@ export const cause = (code) => (code ? h("span.cause", code) : "");
 
 function agent(record) {
   const kind = words.kindOf(record);
-  return [h("span.mono", words.brief(record.session || record.lineage)), " ", h("span.muted", record.agent ? `${kind} ${record.agent}` : kind)];
+  return [h("span.mono", words.brief(record.session || record.lineage)), " ", h("span.muted", record.agent ? `${kind} ${words.brief(record.agent)}` : kind)];
 }
 
 function inWords(record) {
@@ -59,6 +59,7 @@ export function sessionTable({ label, more, name = "sessions", params = {} }) {
       { title: "session", class: "c-agent mono", cell: (row) => words.brief(row.name) },
       { title: "client", class: "c-client", cell: (row) => words.clientOf(row.client) },
       { title: "model", class: "c-model muted", cell: (row) => row.model || "-" },
+      { title: "conv.", class: "c-conv num", cell: (row) => words.count(row.conversations) },
       { title: "requests", class: "c-turn num", cell: (row) => words.count(row.sums.requests) },
       { title: "reused / processed", class: "c-bar", cell: (row) => bar(partsOfSums(row.sums)) },
       { title: "hit rate", class: "c-rate num mono", cell: (row) => words.hitRate(row.sums) },

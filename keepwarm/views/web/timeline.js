@@ -5,17 +5,19 @@
 import { partsOf, told } from "./bars.js";
 import { h } from "./dom.js";
 import { changed } from "./route.js";
+import { titleOf } from "./tree.js";
 import * as words from "./words.js";
 import { short } from "./words.js";
 
 const NARROW = 20;
 const WIDE = 34;
 const LABEL = 46;
+const OWN_LANES = 5;
 const HEIGHT = { main: 132, subagent: 62, side: 44 };
 
 /**
  * records  of the session, oldest first
- * lanes    [{lineage, kind, agent, title}] in the order in which they are drawn
+ * lanes    as lanesOf makes them
  * room     pixels of width: bars are wider where few of them are to be seen
  */
 export function timeline(records, lanes, room) {
@@ -24,11 +26,29 @@ export function timeline(records, lanes, room) {
   const column = new Map(records.map((record, index) => [record.id, index]));
   const width = Math.max(1, records.length) * pitch + 24;
   const area = h("div.life-area", { style: { width: `${width}px`, "--pitch": `${pitch}px` } });
-  for (const lane of lanes) area.append(drawLane(lane, records.filter((record) => record.lineage === lane.lineage), column, most, pitch));
+  for (const lane of lanes) area.append(drawLane(lane, records.filter((record) => lane.lineages.has(record.lineage)), column, most, pitch));
   area.append(hours(records, width, pitch));
   const names = h("div.life-names", lanes.map((lane) => h("div", { style: { height: `${HEIGHT[lane.kind] ?? 62}px` } }, h("b", lane.title), h("small.muted", lane.says))));
   const scroller = h("div.life-scroll", { role: "group", "aria-label": "Turns in the order in which they came", tabindex: -1 }, area);
   return h("div.life", names, scroller);
+}
+
+/**
+ * [{kind, title, says, lineages}]: a lane for each conversation; side calls share one, and so do sub-agents where there
+ * are many.
+ */
+export function lanesOf(conversations, records) {
+  const own = (one) => ({ kind: one.kind, title: titleOf(one), says: `${words.times(one.sums.requests, "turn")}, ${words.hitRate(one.sums)}`, lineages: new Set([one.lineage]) });
+  const shared = (kind, title, some) => ({ kind, title, says: words.times(some.length, "conversation"), lineages: new Set(some.map((one) => one.lineage)) });
+  const of = (kind) => conversations.filter((one) => one.kind === kind);
+  const helpers = of("subagent"), sides = of("side");
+  const lanes = of("main").map(own);
+  lanes.push(...(helpers.length > OWN_LANES ? [shared("subagent", "sub-agents", helpers)] : helpers.map(own)));
+  lanes.push(...(sides.length > 1 ? [shared("side", "side calls", sides)] : sides.map(own)));
+  const placed = new Set(conversations.map((one) => one.lineage));
+  const others = records.filter((record) => !placed.has(record.lineage));
+  if (others.length) lanes.push({ kind: "side", title: "no conversation", says: words.times(others.length, "request"), lineages: new Set(others.map((record) => record.lineage)) });
+  return lanes;
 }
 
 function drawLane(lane, records, column, most, pitch) {

@@ -4,6 +4,8 @@ import { changed } from "./route.js";
 import { chip } from "./rows.js";
 import * as words from "./words.js";
 
+const UNFOLDED = 3;
+
 /**
  * Branches of one conversation's requests, oldest first: a request whose parent is not the one before it in its branch
  * starts a branch where that parent stands. {records, children: [branch]} of the root.
@@ -36,7 +38,11 @@ export function tree(conversations, records) {
   }
   const draw = (parent) => {
     const own = children.get(parent) ?? [];
-    return own.length ? h("ul", own.map((one) => h("li", node(one), branch(branches(byLineage.get(one.lineage) ?? [])), draw(one.lineage)))) : null;
+    if (!own.length) return null;
+    const item = (one) => h("li", node(one), branch(branches(byLineage.get(one.lineage) ?? [])), draw(one.lineage));
+    const sides = own.filter((one) => one.kind === "side"), others = own.filter((one) => one.kind !== "side");
+    const fold = sides.length > UNFOLDED ? h("li", h("details", h("summary.node", words.times(sides.length, "side call")), h("ul", sides.map(item)))) : sides.map(item);
+    return h("ul", others.map(item), fold);
   };
   return h("div.tree", draw(""));
 }
@@ -50,7 +56,7 @@ function grouped(records) {
 /** What a conversation is called. */
 export function titleOf(one) {
   const kind = words.kindOf(one);
-  return one.agent ? `${kind} ${one.agent}` : kind;
+  return one.agent ? `${kind} ${words.brief(one.agent)}` : kind;
 }
 
 function node(one) {

@@ -71,7 +71,7 @@ export function create(root, params, context) {
   function drawSessions() {
     const focused = sessions.contains(document.activeElement) ? document.activeElement.getAttribute("href") : "";
     fill(sessions, h("header", h("h2", "Sessions and agents"), h("span.grow"), h("a", { href: address("sessions") }, "all")),
-      rows.length ? h("ul.brief", rows.map((row) => h("li", h("a", { href: address("session", row.name) }, h("span.mono", words.brief(row.name)), h("span.muted", words.clientOf(row.client)), h("span.grow"), h("span.muted", words.ago(row.last_at)), h("b.num", words.hitRate(row.sums))), bar(partsOfSums(row.sums))))) : h("p.note", "None yet."));
+      rows.length ? h("ul.brief", rows.map((row) => h("li", h("a", { href: address("session", row.name) }, h("span.mono", words.brief(row.name)), h("span.muted", words.clientOf(row.client)), h("span.grow"), h("span.muted", words.ago(row.last_at)), h("b.num", words.hitRate(row.sums))), bar(partsOfSums(row.sums)), h("small.muted", `${words.times(row.conversations, "conversation")}, ${words.times(row.sums.requests, "request")}, prompt ${words.short(row.last_prompt_tokens)}${row.last_outcome ? `, last ${row.last_outcome}` : ""}`)))) : h("p.note", "None yet."));
     if (focused) sessions.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
   }
 

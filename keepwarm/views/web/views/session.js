@@ -6,7 +6,7 @@ import { learn } from "../filters.js";
 import { requestTable } from "../rows.js";
 import { asked, filtersOf, joined } from "../route.js";
 import * as timeline from "../timeline.js";
-import { titleOf, tree } from "../tree.js";
+import { tree } from "../tree.js";
 import * as words from "../words.js";
 import { money, saved } from "./live.js";
 
@@ -58,10 +58,7 @@ export function create(root, params, context, name) {
   function drawLife() {
     const focused = document.activeElement?.dataset?.turn !== undefined ? document.activeElement.dataset.key : "";
     const scrolled = life.querySelector(".life-scroll")?.scrollLeft;
-    const order = { main: 0, subagent: 1, side: 2 };
-    const lanes = conversations.map((one) => ({ ...one, title: titleOf(one), says: `${words.times(one.sums.requests, "turn")}, ${words.hitRate(one.sums)}` })).sort((one, two) => order[one.kind] - order[two.kind]);
-    const unplaced = records.filter((record) => !conversations.some((one) => one.lineage === record.lineage));
-    if (unplaced.length) lanes.push({ lineage: unplaced[0].lineage, kind: "side", title: "no conversation", says: words.times(unplaced.length, "request") });
+    const lanes = timeline.lanesOf(conversations, records);
     fill(life, h("header", h("h2", "Its life, turn by turn"), h("span.grow"), legend("reused", "again", "fresh", "output")), timeline.timeline(records, lanes, life.clientWidth - 176));
     if (focused) life.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     const scroller = life.querySelector(".life-scroll");
