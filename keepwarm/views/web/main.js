@@ -65,7 +65,7 @@ function hear(kind, data) {
 
 function drawServer() {
   const { upstream, gateway } = context.live;
-  document.querySelector("#server").textContent = upstream?.kind ? `${upstream.kind} at ${upstream.url}` : `no model server at ${upstream?.url ?? "-"}`;
+  document.querySelector("#server").textContent = upstream?.kind ? `${upstream.kind} at ${upstream.url}` : `model server at ${upstream?.url ?? "-"}`;
   document.querySelector(".brand").title = `keepwarm ${gateway?.version ?? ""}`;
 }
 

@@ -65,7 +65,7 @@ export function create(root, params, context) {
       figure("lost", words.short(totals.lost_tokens), totals.lost_ms ? `${words.span(totals.lost_ms)} once more` : "processed again"),
       figure("first token", words.span(last?.first_token_ms), "of the newest request"),
       figure("tokens/s", last ? words.perSecond(words.rate(last.usage)) : "-", "of the newest answer"),
-      figure(costs.currency ? "cost" : "GPU time", money(costs), saved(costs)));
+      figure(costs.currency ? "cost" : "server time", money(costs), saved(costs)));
   }
 
   function drawSessions() {
@@ -97,12 +97,12 @@ export function create(root, params, context) {
   function drawSlots({ upstream, slots: map }) {
     const known = map ?? [];
     const about = [upstream?.kind, upstream?.model?.split("/").at(-1), upstream?.context && `${words.short(upstream.context)} tokens a slot`].filter(Boolean).join(" · ");
-    fill(slots, h("header", h("h2", "Server"), h("span.muted.clip", { title: upstream?.url }, about || "no model server answers yet")),
+    fill(slots, h("header", h("h2", "Server"), h("span.muted.clip", { title: upstream?.url }, about || "not known yet")),
       known.length ? h("ul.slots", known.map((slot) => h("li", { class: slot.busy ? "busy" : "" },
         h("div.top", h("b", `slot ${slot.slot}`), h("span", slot.busy ? "● busy" : slot.lineage || slot.session ? "○ warm" : "○ empty")),
         slotMeter(slot, upstream),
         h("small", slot.session || slot.lineage ? `${words.brief(slot.session || slot.lineage)} ${slot.kind ? words.kindOf(slot) : ""}` : "-"),
-        h("small", slot.tokens === null || slot.tokens === undefined ? "-" : `${words.short(slot.tokens)} tokens`)))) : h("p.note", "This server does not tell its slots."));
+        h("small", slot.tokens === null || slot.tokens === undefined ? "-" : `${words.short(slot.tokens)} tokens`)))) : h("p.note", upstream?.kind ? "This server does not tell its slots." : `Its slots show here when it has answered a request. It is looked for at ${upstream?.url ?? "-"}.`));
   }
 
   function slotMeter(slot, upstream) {

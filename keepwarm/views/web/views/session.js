@@ -34,7 +34,7 @@ export function create(root, params, context, name) {
     ({ session, conversations } = about);
     costs = spent;
     older = before;
-    records = joined(found, records.slice().reverse(), {}).reverse();
+    records = joined(found, records.slice().reverse(), {}).sort((one, two) => one.at - two.at);
     learn(records);
     draw();
   }
@@ -45,7 +45,7 @@ export function create(root, params, context, name) {
     const parts = partsOfSums(sums);
     fill(title, h("h1", "Session ", h("span.mono", words.brief(name))), h("span.muted", [words.clientOf(session.client), session.model, `${words.moment(session.first_at)} to ${words.clock(session.last_at)}`].filter(Boolean).join(" · ")), h("span.muted.mono.clip", name));
     const figure = (said, value, says = "") => h("div", h("dt", said), h("dd", value, h("small", { title: says }, says)));
-    fill(numbers, figure("hit rate", words.hitRate(sums), sums.unreported ? `${words.count(sums.unreported)} not reported` : "of its prompts' tokens"), figure("requests", words.count(sums.requests), words.times(conversations.length, "conversation")), figure("reused", words.short(parts.reused), "tokens from the cache"), figure("processed", words.short(parts.reused === null ? null : sums.processed_tokens), "tokens prefilled"), figure("lost", words.short(sums.lost_tokens), sums.lost_ms ? `${words.span(sums.lost_ms)} once more` : "processed again"), figure("output", words.short(sums.output_tokens), "tokens"), costs && figure(costs.currency ? "cost" : "GPU time", money(costs), saved(costs)));
+    fill(numbers, figure("hit rate", words.hitRate(sums), sums.unreported ? `${words.count(sums.unreported)} not reported` : "of its prompts' tokens"), figure("requests", words.count(sums.requests), words.times(conversations.length, "conversation")), figure("reused", words.short(parts.reused), "tokens from the cache"), figure("processed", words.short(parts.reused === null ? null : sums.processed_tokens), "tokens prefilled"), figure("lost", words.short(sums.lost_tokens), sums.lost_ms ? `${words.span(sums.lost_ms)} once more` : "processed again"), figure("output", words.short(sums.output_tokens), "tokens"), costs && figure(costs.currency ? "cost" : "server time", money(costs), saved(costs)));
     drawLife();
     fill(shape, h("header", h("h2", "Conversations"), h("span.muted", "the prefix tree: what shares a beginning hangs together")), h("div.pad", tree(conversations, records)));
     const shown = records.filter((record) => asked(record, { ...params, time: params.time })).reverse();

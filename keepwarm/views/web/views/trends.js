@@ -28,7 +28,7 @@ export function create(root, params, context) {
     const [{ buckets }, totals, costs] = await Promise.all([get("series", { since, until, step }), get("totals", { since }), get("costs", { since })]);
     if (mine !== run) return;
     const tabs = h("nav.choices", { "aria-label": "Span" }, Object.entries(RANGES).map(([name, [says]]) => h("a.plain.choice", { href: changed({ time: name }), "aria-current": name === time ? "true" : null }, says)));
-    const head = h("div.title", h("h1", "Trends"), tabs, h("span.muted", `${words.times(totals.requests, "request")}, ${words.hitRate(totals)} reused, ${money(costs)} ${costs.currency ? "" : "of GPU time"}, ${saved(costs)}`));
+    const head = h("div.title", h("h1", "Trends"), tabs, h("span.muted", `${words.times(totals.requests, "request")}, ${words.hitRate(totals)} reused, ${money(costs)} ${costs.currency ? "" : "of server time"}, ${saved(costs)}`));
     if (!buckets.length) return void fill(root, head, context.live && totals.requests === 0 && time === "30d" ? empty(context.live) : h("p.note", "No requests in this span: choose a longer one above."));
     const full = filled(buckets, since, until, step);
     const spent = await spentIn(full, costs);
