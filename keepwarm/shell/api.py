@@ -158,14 +158,15 @@ class Api:
 
         return serve
 
-    async def _ask(self, question: Callable[[Query, Any], object], asked: object) -> object:
+    async def _ask(self, question: Callable[[Query, Any], object], asked: object) -> bytes:
+        """The answer as JSON, which is written in the reader's thread too."""
         reader = self._desk.reader
         if reader is None:
             raise Refused(503, "this gateway keeps no ledger", "take `off = true` out of [ledger] in keepwarm.toml")
-        return await reader.ask(lambda query: question(query, asked))
+        return await reader.ask(lambda query: msgspec.json.encode(question(query, asked)))
 
     async def _live(self, _request: web.Request, _asked: Nothing) -> Live:
-        return self._desk.live()
+        return self._desk.look()
 
     async def _rules(self, _request: web.Request, _asked: Nothing) -> tuple[rule.Entry, ...]:
         rules = self._desk.rules

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from keepwarm.shell.alarms import Alarms
 from keepwarm.shell.api import Api
@@ -20,6 +20,9 @@ from keepwarm.views.rule import RuleList
 
 if TYPE_CHECKING:
     from keepwarm.shell.app import Gateway
+
+LIVE_SECONDS: Final = 0.5
+"""How often listeners are told what happens while requests are served: how far their prefill has come."""
 
 
 class Desk:
@@ -41,6 +44,11 @@ class Desk:
     def live(self) -> Live:
         """What happens at this moment."""
         return live(self._gateway)
+
+    def look(self) -> Live:
+        """The same, with all that has been noted until now."""
+        self._watch.flush()
+        return self.live()
 
     async def start(self) -> None:
         """Look on from now on."""
@@ -75,8 +83,7 @@ class Desk:
 
     async def metrics(self) -> tuple[bytes, str]:
         """(all figures as Prometheus reads them, their media type)."""
-        self._watch.flush()
-        now = self.live()
+        now = self.look()
         ledger = self._gateway.ledger
         moment = Moment(
             running=len(now.running),
@@ -93,10 +100,10 @@ class Desk:
         for record in batch.records:
             self._metrics.record(record)
             self._gateway.now.record(record)
-        for call, progress in batch.progress.items():
-            self._gateway.now.progress(call, progress)
         for record in batch.final:
             self._metrics.verdict(record)
+        if len(self.events) and len(self._gateway.now):
+            self._watch.poke(LIVE_SECONDS)
 
     def _alert(self, alert: Alert) -> None:
         self._gateway.now.alerts.append(alert)

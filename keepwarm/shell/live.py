@@ -44,7 +44,6 @@ class Now:
         self.started = time.time()
         self.alerts: deque[Alert] = deque(maxlen=ALERTS)
         self._lives: dict[str, Life] = {}
-        self._progress: dict[str, Progress] = {}
         self._tokens: dict[int, int] = {}
         self._cached = self._processed = 0
 
@@ -55,16 +54,13 @@ class Now:
     def end(self, life: Life) -> None:
         """It is over."""
         self._lives.pop(life.story.call.id, None)
-        self._progress.pop(life.story.call.id, None)
+
+    def __len__(self) -> int:
+        return len(self._lives)
 
     def life(self, call: str) -> Life | None:
         """A request that is being served."""
         return self._lives.get(call)
-
-    def progress(self, call: str, progress: Progress) -> None:
-        """How far its prefill has come."""
-        if call in self._lives:
-            self._progress[call] = progress
 
     def record(self, record: Record) -> None:
         """What stands in its slot now, and what was reused."""
@@ -81,7 +77,7 @@ class Now:
 
     def running(self) -> tuple[Running, ...]:
         """The requests that are being served, in the order in which they came."""
-        return tuple(_running(life, self._progress.get(call)) for call, life in self._lives.items())
+        return tuple(map(_running, self._lives.values()))
 
     def slots(self, table: SeatTable) -> tuple[SlotFacts, ...]:
         """Who sits in the server's slots."""
@@ -133,7 +129,7 @@ def _upstream(url: str, traits: Traits | None, model: str) -> UpstreamFacts:
     return UpstreamFacts(url, known.kind, known.slots, known.context, model or known.model, known.version)
 
 
-def _running(life: Life, progress: Progress | None) -> Running:
+def _running(life: Life) -> Running:
     story = life.story
     phase = "waiting"
     if story.sent_bytes:
@@ -148,5 +144,5 @@ def _running(life: Life, progress: Progress | None) -> Running:
         story.call.at,
         phase,
         story.seat.slot if story.seat is not None else None,
-        facts(progress),
+        facts(story.progress),
     )

@@ -71,9 +71,9 @@ class Watch:
         """`taker` gets each batch; it must be quick."""
         self._takers.append(taker)
 
-    def poke(self) -> None:
-        """Something else has changed: there is to be a batch."""
-        self._arm(LATER_SECONDS)
+    def poke(self, seconds: float = LATER_SECONDS) -> None:
+        """Something else has changed, or will: there is to be a batch within so many seconds."""
+        self._arm(seconds)
 
     def flush(self) -> None:
         """Hand on what has been noted."""
@@ -97,6 +97,7 @@ class Watch:
         self.flush()
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._takers.clear()
 
     def _record(self, record: Record) -> None:

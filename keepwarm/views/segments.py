@@ -19,6 +19,7 @@ one, and the server cannot reuse it or what follows. `again`: it had stood, behi
 BEFORE: Final = 400
 """Characters in front of the place where two texts part, which a diff shows; and behind it:"""
 BEHIND: Final = 1200
+_PATHS: Final = {"the system prompt": "/system", "the tools": "/tools"}
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -85,7 +86,9 @@ def segments(record: Record, mine: Recording | None, before: Recording | None, p
         if place >= shared:
             state = "again" if digest in stood else "new"
             state = "changed" if place == shared and place < len(older) and state == "new" else state
-        found.append(Segment(names[place], "", tokens[place], len(texts[place]), state, texts[place]))
+        found.append(
+            Segment(names[place], _PATHS.get(names[place], ""), tokens[place], len(texts[place]), state, texts[place])
+        )
     return Segments(tuple(found), "recorded")
 
 

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
+from keepwarm.config import AlertSettings
 from keepwarm.shell.api import ROUTES
 from keepwarm.shell.app import Gateway
 from tests.shell.conftest import OpenGateway, OpenStub, Records
@@ -137,6 +138,30 @@ async def test_an_error_says_what_to_do(
     jsonschema.Draft202012Validator(schema(document, "/api/totals", "default")).validate(said)
     assert said["error"]["message"]
     assert words in said["error"]["remedy"] + said["error"]["message"]
+
+
+async def test_keys_stand_nowhere(open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession) -> None:
+    """Neither the gateway's, nor the model server's, nor a client's, nor what a webhook's address holds."""
+    secrets = ("key-of-the-gateway", "key-of-the-server", "key-of-the-client", "secret-of-the-hook")
+    gateway = await open_gateway(
+        (await open_stub(slots=2)).url,
+        key=secrets[0],
+        upstream__key=secrets[1],
+        alerts=AlertSettings(webhook=f"https://hooks.example/{secrets[3]}"),
+        ledger__record=True,
+    )
+    headers = {"x-api-key": secrets[0], "authorization": f"Bearer {secrets[2]}"}
+    async with http.post(gateway.url + "/v1/messages", data=message_body(LOUD), headers=headers) as answer:
+        assert answer.status == 200
+    assert gateway.ledger is not None
+    assert gateway.ledger.flush()
+    asked = [said if said.startswith("/") else path + said for path, row in QUESTIONS.items() for said in row[:1]]
+    for path in (*asked, "/metrics", "/api/openapi.json"):
+        url = gateway.url + path.replace("{id}", "last")
+        async with http.get(url, headers={"x-api-key": secrets[0]}) as answer:
+            text = await answer.text() + str(answer.headers)
+        for secret in secrets:
+            assert secret not in text, path
 
 
 async def test_texts_are_shown_where_they_are_recorded(

@@ -10,10 +10,13 @@ import pytest
 from keepwarm.config import AlertSettings
 from keepwarm.ledger.records import Verdict
 from keepwarm.shell.app import Gateway
+from keepwarm.testing.scripted import ScriptedServer
 from tests.ledger.samples import a_record
 from tests.shell.asking import post
 from tests.shell.conftest import OpenGateway, OpenStub, Records
 from tests.shell.stub import message_body
+from tests.shell.talk import SCRIPT, Talk, client_of
+from tests.testing.conftest import EngineFor
 
 LOST = Verdict("miss", "client", "counted", lost=900, causes=("VOL001",))
 
@@ -99,6 +102,41 @@ async def test_while_a_request_is_written_down_it_is_only_noted(open_stub: OpenS
     assert figures.get_sample_value("keepwarm_requests_total", labels) is None
     gateway.desk._watch.flush()
     assert figures.get_sample_value("keepwarm_requests_total", labels) == 1
+
+
+async def test_what_is_shown_is_what_a_real_server_did(
+    engine_for: EngineFor, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    """llama.cpp's own counts, from behind the gateway."""
+    async with ScriptedServer(engine_for(slots=2).url, SCRIPT) as server:
+        gateway = await open_gateway(server.url)
+        records = Records(gateway)
+        async with client_of(gateway) as client:
+            talk = Talk(client, "a talk that is looked at")
+            for _ in range(3):
+                await talk.turn()
+        await records.until(3)
+        await gateway.inquiries.settled()
+        assert gateway.ledger is not None
+        assert gateway.ledger.flush()
+        async with http.get(gateway.url + "/api/totals") as answer:
+            totals = await answer.json()
+        async with http.get(gateway.url + "/api/live") as answer:
+            live = await answer.json()
+        text = await metrics(http, gateway)
+    seen = server.exchanges
+    prompt, prefilled = sum(one.prompt_tokens for one in seen), sum(one.prefilled_tokens for one in seen)
+    assert (totals["requests"], totals["prompt_tokens"]) == (3, prompt)
+    assert (totals["processed_tokens"], totals["cached_tokens"]) == (prefilled, prompt - prefilled)
+    assert totals["lost_tokens"] == 0
+    assert f'keepwarm_prompt_tokens_processed_total{{model="{records[0].model}"}} {float(prefilled)}\n' in text
+    (slot,) = [one for one in live["slots"] if one["session"]]
+    assert (slot["slot"], slot["busy"]) == (seen[-1].slot, False)
+    last = records[-1].usage
+    assert last.prompt_tokens is not None
+    assert slot["tokens"] == last.prompt_tokens + (last.output_tokens or 0)
+    assert live["upstream"]["slots"] == 2
+    assert live["upstream"]["context"] > 0
 
 
 async def test_it_stops_twice_without_harm(open_stub: OpenStub, open_gateway: OpenGateway) -> None:

@@ -106,6 +106,33 @@ async def test_prefill_is_told_of(
     assert said["progress"] == {"processed": 36, "total": 42, "cached": 30, "ms": 1.0}
 
 
+async def test_while_a_prompt_is_processed_it_is_told_how_far_it_has_come(
+    open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the lines of the log, of which there are few."""
+    monkeypatch.setattr("keepwarm.shell.desk.LIVE_SECONDS", 0.01)
+    steps = {done: asyncio.Event() for done in (10, 30)}
+
+    async def slowly(request: web.Request, seen: Seen) -> web.StreamResponse:
+        response = await begin(request)
+        for done, go in steps.items():
+            await response.write(SHAPE.progress({"total": 42, "cache": 5, "processed": done, "time_ms": 1}))
+            await go.wait()
+        await response.write(SHAPE.ending(Answer("Done."), COUNTS, with_usage=True))
+        return response
+
+    gateway = await open_gateway((await open_stub(slowly)).url)
+    async with listening(http, gateway) as told:
+        asking = asyncio.create_task(stream(http, gateway.url))
+        for done, go in steps.items():
+            running: list[Any] = []
+            while not running or (running[0]["progress"] or {}).get("processed") != done:
+                running = (await told.next("live"))["running"]
+            assert (running[0]["phase"], running[0]["progress"]["total"]) == ("prefill", 42)
+            go.set()
+        await asking
+
+
 async def test_who_comes_back_is_told_what_it_missed(
     open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
 ) -> None:

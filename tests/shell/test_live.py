@@ -110,10 +110,7 @@ def test_the_hit_rate_is_of_all_requests_since_the_gateway_started() -> None:
     assert now.hit_rate == 900 / 2000
 
 
-def test_progress_of_a_request_that_is_over_is_no_more_known() -> None:
-    now = Now()
-    now.progress("gone", Progress(9, 1, 5, 2.0))
-    assert now.running() == ()
+def test_progress_is_told_as_the_api_names_it() -> None:
     assert facts(Progress(9, 1, 5, 2.0)) == ProgressFacts(processed=5, total=9, cached=1, ms=2.0)
     assert facts(None) is None
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import gzip
 import logging
 from typing import Any
 
+import aiohttp
 import pytest
+from aiohttp import web
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -17,6 +21,9 @@ from keepwarm.ledger.records import Verdict
 from keepwarm.shell.spans import Spans, attributes, start_spans, wanted
 from keepwarm.shell.watch import Batch
 from tests.ledger.samples import a_record
+from tests.shell.asking import post
+from tests.shell.conftest import OpenGateway, OpenStub
+from tests.shell.stub import message_body
 
 ENDPOINT = "http://127.0.0.1:4318"
 
@@ -130,3 +137,37 @@ def test_a_real_exporter_stops_although_nobody_takes_the_spans(free_port: int, m
     assert made is not None
     made.take(Batch(final=[a_record()]))
     made.stop()
+
+
+async def test_a_collector_gets_the_span_of_a_request_that_a_gateway_served(
+    open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over OTLP as it is spoken."""
+    got: list[ExportTraceServiceRequest] = []
+
+    async def collect(request: web.Request) -> web.Response:
+        body = await request.read()
+        packed = request.headers.get("Content-Encoding") == "gzip"
+        got.append(ExportTraceServiceRequest.FromString(gzip.decompress(body) if packed else body))
+        return web.Response(content_type="application/x-protobuf")
+
+    application = web.Application()
+    application.router.add_post("/v1/traces", collect)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    gateway = await open_gateway((await open_stub()).url)
+    status, _ = await post(http, gateway.url, message_body("words that no span has"))
+    assert status == 200
+    await gateway.stop()
+    await runner.cleanup()
+    (resource,) = got[0].resource_spans
+    (span,) = resource.scope_spans[0].spans
+    said = {one.key: one.value for one in span.attributes}
+    assert {one.key: one.value.string_value for one in resource.resource.attributes}["service.name"] == "keepwarm"
+    assert span.name == "chat local"
+    assert said["gen_ai.usage.cache_read.input_tokens"].int_value == 30
+    assert said["keepwarm.cache.outcome"].string_value == "first"
+    assert b"words that no span has" not in got[0].SerializeToString()
