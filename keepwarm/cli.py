@@ -71,6 +71,39 @@ def serve(
     serving.serve(settings, serving.Terminal())
 
 
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+def run(
+    context: typer.Context,
+    agent: Annotated[str, typer.Argument(help="claude, opencode, qwen, pi or cline; what follows is its own")],
+    upstream: Annotated[str | None, typer.Option(help="Address of the model server, http://127.0.0.1:8080")] = None,
+    engine: Annotated[str | None, typer.Option(help="Run llama.cpp on this GGUF file; or: demo")] = None,
+    port: Annotated[int | None, typer.Option(help="Where the gateway listens (8787); 0 takes a free port")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="The ledger's file")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Start a coding agent through keepwarm: keepwarm run claude. A gateway is started if none runs."""
+    from keepwarm.shell import run as running
+
+    settings = override(_settings(config), port=port, ledger__path=str(ledger) if ledger else None)
+    asked = running.Asked(upstream or "", engine or "", config, ledger)
+    raise typer.Exit(running.run(agent, context.args, settings, asked, Console(stderr=True)))
+
+
+@app.command()
+def statusline(
+    ledger: Annotated[Path | None, typer.Option("--ledger", help="The ledger's file")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """One short line for Claude Code's status line: what was reused, the last cause. Reads its JSON."""
+    # Here for --help: keepwarm/__main__.py draws the line without coming by.
+    from keepwarm.views import statusline as view
+
+    named = [("--ledger", ledger), ("--config", config)]
+    view.main([str(part) for pair in named if pair[1] for part in pair])
+
+
 LedgerFile = Annotated[Path | None, typer.Option("--ledger", help="The ledger's file")]
 
 

@@ -1,7 +1,7 @@
 """pi, the coding agent of pi-mono: `~/.pi/agent/models.json` and `settings.json`, chat completions.
 
 For one process an extension registers the provider (`pi -e FILE`): `PI_CODING_AGENT_DIR` would hide the user's own
-sessions. It reads comments in models.json and strict JSON in settings.json.
+sessions. In models.json it reads `//` comments and trailing commas, settings.json is strict JSON (0.73.1).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from keepwarm.codec.jsonc import STRICT, Dialect
 KEY_VARIABLE: Final = "KEEPWARM_AGENT_KEY"
 """Where the extension finds the key: it does not stand in a file."""
 _COMMANDS: Final = frozenset({"install", "remove", "uninstall", "update", "list", "config"})
+_MODELS: Final = Dialect(comments=True, trailing_commas=True, blocks=False)
 _CONTEXT: Final = 32_768
 """What pi is told where the server does not say."""
 
@@ -25,7 +26,7 @@ def files(places: Places) -> tuple[SettingsFile, ...]:
     """See Client."""
     folder = places.under("PI_CODING_AGENT_DIR", ".pi/agent")
     return (
-        SettingsFile(folder / "models.json", "user", Dialect(comments=True, trailing_commas=True), "models"),
+        SettingsFile(folder / "models.json", "user", _MODELS, "models"),
         SettingsFile(folder / "settings.json", "user", STRICT, "settings"),
         SettingsFile(places.project / ".pi" / "settings.json", "project", STRICT, "settings"),
     )

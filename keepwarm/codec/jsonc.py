@@ -41,6 +41,8 @@ class Dialect(NamedTuple):
 
     comments: bool = False
     trailing_commas: bool = False
+    blocks: bool = True
+    """Whether comments may be /* ... */ too, where there may be comments."""
 
 
 STRICT = Dialect()
@@ -122,8 +124,8 @@ class _Reader:
             if token is None:
                 raise fault(text, at, self._unreadable(at))
             kind = token.lastgroup
-            if kind == "comment" and not self._dialect.comments:
-                raise fault(text, at, "a comment, which strict JSON does not have")
+            if kind == "comment":
+                self._allow_comment(at)
             if kind not in ("space", "comment"):
                 self._take(str(kind), token.group(), at, token.end())
             at = token.end()
@@ -133,6 +135,12 @@ class _Reader:
             line, column = place(text, last.start)
             raise fault(text, at, f"the file ends within the {bracket} of line {line}, column {column}")
         return self._root
+
+    def _allow_comment(self, at: int) -> None:
+        if not self._dialect.comments:
+            raise fault(self._text, at, "a comment, which strict JSON does not have")
+        if not self._dialect.blocks and self._text.startswith("/*", at):
+            raise fault(self._text, at, "a comment as /* ... */, where only // is read")
 
     def _take(self, kind: str, said: str, start: int, end: int) -> None:
         awaits = self._awaits

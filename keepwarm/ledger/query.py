@@ -20,19 +20,10 @@ from keepwarm.errors import LedgerError
 from keepwarm.ledger import migrations, recordings
 from keepwarm.ledger.records import Record, Recording
 from keepwarm.ledger.rows import COLUMNS, record_of
+from keepwarm.ledger.sums import SUMS
 
 _SELECT = f"SELECT seq, {', '.join(COLUMNS)} FROM requests"
 _LAST_CHARACTER = "\U0010ffff"
-_SUMS = {
-    "requests": "count(*)",
-    "failed": "coalesce(sum(ending = 'failed'), 0)",
-    "unreported": "coalesce(sum(cached_tokens IS NULL), 0)",
-    "prompt_tokens": "coalesce(sum(prompt_tokens), 0)",
-    "cached_tokens": "coalesce(sum(cached_tokens), 0)",
-    "processed_tokens": "coalesce(sum(prompt_tokens - cached_tokens), 0)",
-    "output_tokens": "coalesce(sum(output_tokens), 0)",
-    "lost_tokens": "coalesce(sum(lost), 0)",
-}
 _LISTED = 5
 """How many candidates an error about an ambiguous prefix names."""
 
@@ -198,7 +189,7 @@ class Query:
         """Sums over the requests that came at or after `since` (Unix seconds)."""
         moment: dict[str, object] = {"since": since}
         (sums,) = self._rows(
-            f"SELECT {', '.join(_SUMS.values())} FROM requests WHERE at >= :since",
+            f"SELECT {', '.join(SUMS.values())} FROM requests WHERE at >= :since",
             named=moment,
         )
         causes = self._rows(
@@ -208,7 +199,7 @@ class Query:
         )
         drops = self._rows("SELECT count, reason FROM drops WHERE at >= :since ORDER BY rowid", named=moment)
         return Totals(
-            **dict(zip(_SUMS, sums, strict=True)),
+            **dict(zip(SUMS, sums, strict=True)),
             lost_by_cause=tuple((cause, lost) for cause, lost in causes),
             dropped=sum(count for count, _ in drops),
             drop_reason=drops[-1][1] if drops else "",

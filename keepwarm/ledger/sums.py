@@ -1,0 +1,74 @@
+"""Sums over requests, as SQL, and what a status line shows of them.
+
+It imports SQLite and nothing else, not even pathlib: a status line is drawn again with every turn and must not wait for
+the rest of the program. `query.py` takes its sums from here, so that a number is the same number everywhere.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import NamedTuple
+
+SUMS = {
+    "requests": "count(*)",
+    "failed": "coalesce(sum(ending = 'failed'), 0)",
+    "unreported": "coalesce(sum(cached_tokens IS NULL), 0)",
+    "prompt_tokens": "coalesce(sum(prompt_tokens), 0)",
+    "cached_tokens": "coalesce(sum(cached_tokens), 0)",
+    "processed_tokens": "coalesce(sum(prompt_tokens - cached_tokens), 0)",
+    "output_tokens": "coalesce(sum(output_tokens), 0)",
+    "lost_tokens": "coalesce(sum(lost), 0)",
+}
+"""By what they are called: each is one column of a SELECT over the table `requests`."""
+_NAME = "ledger.sqlite"
+PATIENCE_SECONDS = 0.02
+"""How long a status line waits for a writer."""
+
+
+class Glance(NamedTuple):
+    """A session at a glance."""
+
+    requests: int
+    prompt_tokens: int
+    """Of the requests whose server reports what it reused."""
+    cached_tokens: int
+    lost_tokens: int
+    cause: str
+    """The rule of the newest request that lost something; "" when none did, or no rule knows it."""
+    since: int
+    """Requests since that one."""
+
+
+def default_path() -> str:
+    """Where the ledger is when nobody says otherwise: in the user's data folder (XDG_DATA_HOME)."""
+    return os.path.join(os.path.expanduser(os.environ.get("XDG_DATA_HOME") or "~/.local/share"), "keepwarm", _NAME)
+
+
+def glance(path: str, session: str) -> Glance | None:
+    """A session of the ledger at `path`; None when there is no ledger, or nothing of that session in it.
+
+    session  its whole name; "" for the one that asked last. Raises sqlite3.Error for what cannot be read.
+    """
+    if not os.path.isfile(path):
+        return None
+    # No wait for the disk, no lock: a line that comes late is worse than one that lags by a request.
+    place = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+    connection = sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=PATIENCE_SECONDS)
+    try:
+        if not session:
+            newest = connection.execute("SELECT session FROM requests ORDER BY seq DESC LIMIT 1").fetchone()
+            session = newest[0] if newest else ""
+        wanted = ("requests", "cached_tokens", "processed_tokens", "lost_tokens")
+        columns = ", ".join(SUMS[name] for name in wanted)
+        sums = connection.execute(f"SELECT {columns} FROM requests WHERE session = ?", (session,)).fetchone()
+        if not sums[0]:
+            return None
+        lossy = "SELECT seq, cause FROM requests WHERE session = ? AND lost > 0 ORDER BY seq DESC LIMIT 1"
+        seq, cause = connection.execute(lossy, (session,)).fetchone() or (None, "")
+        after = "SELECT count(*) FROM requests WHERE session = ? AND seq > ?"
+        since = 0 if seq is None else connection.execute(after, (session, seq)).fetchone()[0]
+        requests, cached, processed, lost = sums
+        return Glance(requests, cached + processed, cached, lost, cause or "", since)
+    finally:
+        connection.close()
