@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -89,6 +89,25 @@ def run(
     settings = override(_settings(config), port=port, ledger__path=str(ledger) if ledger else None)
     asked = running.Asked(upstream or "", engine or "", config, ledger)
     raise typer.Exit(running.run(agent, context.args, settings, asked, Console(stderr=True)))
+
+
+@app.command()
+def fix(
+    agent: Annotated[str, typer.Argument(help="claude, opencode, qwen, pi or cline; none: those installed here")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Give the files their bytes of before back")] = False,
+    project: Annotated[bool, typer.Option("--project/--user", help="Settings of this folder, or the user's")] = False,
+    gateway: Annotated[str, typer.Option(help="The gateway's address (the one that runs); or: none")] = "",
+    statusline: Annotated[bool, typer.Option("--statusline", help="Give Claude Code keepwarm's status line")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON; writes only with --yes")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Show what keeps the cache in the agents' own settings, and on yes write it."""
+    from keepwarm.shell import fix as fixing
+
+    scope: Literal["project", "user"] = "project" if project else "user"
+    wish = fixing.Wish(agent, scope, gateway, statusline, yes, undo, as_json)
+    raise typer.Exit(fixing.fix(_settings(config), wish, Console()))
 
 
 @app.command()

@@ -21,10 +21,10 @@ _SECRET = re.compile(rf'("{_NAME}"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE)
 _SHAPE = re.compile(
     r"\b(?:sk|pk|ghp|gho|xox[abp]|AKIA|glpat|hf|key)[-_][A-Za-z0-9_-]{8,}"
     # A long word of letters and figures that is no path and no sentence, wherever it stands.
-    r'|(?<=")(?=[^"\s]*[0-9])(?=[^"\s]*[A-Za-z])[^"\s/\\]{24,}(?=")'
+    r'|(?<=")(?=[^"\s]*[0-9])(?=[^"\s]*[A-Za-z])[A-Za-z0-9_+=.-]{24,}(?=")'
 )
-_BEARER = re.compile(r"(Bearer\s+|://[^/\s:@\"]*:)[^\s\"@]+", re.IGNORECASE)
-_SHOWN = frozenset({'"0"', '"1"', '"keepwarm"', '""'})
+_BEARER = re.compile(r"(Bearer\s+)[^\s\"]+|(://[^/\s:@\"]*:)[^\s\"@/]+(?=@)", re.IGNORECASE)
+_SHOWN = frozenset({'"0"', '"1"', '"keepwarm"', '"manual"', '""'})
 """Values that are no secret: switches, and the word that stands in for a key."""
 
 
@@ -35,7 +35,9 @@ def hidden(line: str) -> str:
         value = found.group()[len(found.group(1)) :]
         return found.group() if value in _SHOWN else f'{found.group(1)}"(hidden)"'
 
-    return _BEARER.sub(r"\1(hidden)", _SHAPE.sub("(hidden)", _SECRET.sub(hide, line)))
+    return _BEARER.sub(
+        lambda found: f"{found.group(1) or found.group(2)}(hidden)", _SHAPE.sub("(hidden)", _SECRET.sub(hide, line))
+    )
 
 
 def unified(name: str, text: str, changes: Sequence[Change], new: bool = False) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ shows what it prints. So whatever is wrong, it prints one line and ends well.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sqlite3
@@ -66,7 +67,8 @@ def main(arguments: Sequence[str]) -> None:
 
 def _ledger(arguments: Sequence[str]) -> str:
     """The ledger's file: as it is given, as keepwarm.toml has it, or where it is by default."""
-    given = dict(zip(arguments, arguments[1:], strict=False))
+    words_given = [part for one in arguments for part in one.split("=", 1)]
+    given = dict(itertools.pairwise(words_given))
     if named := given.get("--ledger"):
         return os.path.expanduser(named)
     file = given.get("--config", "keepwarm.toml")
