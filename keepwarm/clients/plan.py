@@ -62,9 +62,7 @@ def _judge(text: str, now: Any, wanted: Mapping[str, Any], file: SettingsFile) -
     """
     root = parse(text, file.dialect)
     if root is None or value_of(text, root) != _laid_over(now, wanted):
-        raise SettingsError(
-            f"{file.path} is laid out in a way that keepwarm cannot edit, left alone: report it, please"
-        )
+        raise SettingsError(f"{file.path} is laid out in a way that keepwarm cannot edit: left alone, set it by hand")
 
 
 def _laid_over(now: Any, wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Fixing:
         """What went wrong, by file."""
 
     def run(self) -> int:
-        """Do it; the exit status: 0 when all that was wanted stands, 1 when a file was left alone or the answer is no."""
+        """Do it: 0 when all that is wanted stands, 1 when a file was left alone or the answer was no."""
         clients = self._clients()
         if self._wish.undo:
             return self._undo(clients)
