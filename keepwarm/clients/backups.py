@@ -48,7 +48,7 @@ class Backups:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            stem = self._free(f"{at}-{found.real.name}")
+            stem = self._free(at, found.real.name)
             copy = ""
             if found.raw is not None:
                 copy = f"{stem}.bak"
@@ -113,13 +113,12 @@ class Backups:
         except (OSError, msgspec.DecodeError) as error:
             raise SettingsError(f"the note {path} cannot be read: {error}") from error
 
-    def _free(self, stem: str) -> str:
-        """A name that nothing has yet: two fixes may happen in one second."""
-        number, name = 1, stem
-        while (self.folder / f"{name}.json").exists():
+    def _free(self, at: str, name: str) -> str:
+        """A stem that nothing has yet, behind all that there are: two fixes may happen in one second."""
+        number = 1
+        while any(self.folder.glob(f"{at}-{number:03d}-*")):
             number += 1
-            name = f"{stem}-{number}"
-        return name
+        return f"{at}-{number:03d}-{name}"
 
 
 def _digest(raw: bytes) -> str:

@@ -34,6 +34,9 @@ BASE_URL: Final = "ANTHROPIC_BASE_URL"
 KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN")
 MODELS: Final = ("ANTHROPIC_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL")
 """The model of the conversation, and that of side calls."""
+CONTEXT: Final = "CLAUDE_CODE_MAX_CONTEXT_TOKENS"
+LEAST_CONTEXT: Final = 32_768
+"""Below it there is no room to compact in; the server's own refusal is the better word then."""
 ELSEWHERE: Final = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
 """With one of these it never asks the base URL."""
 _MANAGED: Final = {
@@ -67,6 +70,8 @@ def launch(door: Door, arguments: Sequence[str], environment: Mapping[str, str],
         # A title call beside the first turn, telemetry: nothing that a local model should be kept from work by.
         said |= {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}
         said |= {} if not door.model else dict.fromkeys(MODELS, door.model)
+        if door.context and door.context >= LEAST_CONTEXT:
+            said[CONTEXT] = str(door.context)  # of a model that it does not know it assumes a million tokens
     said = {name: value for name, value in said.items() if name not in _left_alone(environment)}
     without: tuple[str, ...] = ELSEWHERE
     key = door.key or (PLACEHOLDER if door.local or not any(environment.get(name) for name in KEYS) else "")
@@ -83,7 +88,7 @@ def launch(door: Door, arguments: Sequence[str], environment: Mapping[str, str],
 
 def _left_alone(environment: Mapping[str, str]) -> set[str]:
     """What the user says in the environment of this very process stands, but for address and header."""
-    return {name for name in (*MODELS, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC") if environment.get(name)}
+    return {name for name in (*MODELS, CONTEXT, "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC") if environment.get(name)}
 
 
 def wanted(part: str, now: Any, want: Want) -> Mapping[str, Any]:
@@ -115,6 +120,7 @@ CLAUDE: Final = Client(
     settings=(
         Setting(HEADER_OFF, "0", "no billing line at the head of the prompt", always=True),
         Setting(HINTS, "1", "headers that say which agent asks and what for", since=(2, 1, 273)),
+        Setting(CONTEXT, "", "compaction in time, of a model that it does not know (run sets it)"),
         Setting("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "", "no title call beside the first turn (run sets it)"),
     ),
     habits=(

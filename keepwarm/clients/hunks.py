@@ -98,7 +98,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _hunk(olds: list[str], news: list[str], old_first: int, new_first: int) -> list[str]:
-    body = []
+    body: list[str] = []
     for line in list(difflib.unified_diff(olds, news, n=CONTEXT, lineterm=""))[2:]:
         if line.startswith("@@"):
             if body:
@@ -118,7 +118,10 @@ def _around(old: str, new: str) -> list[str]:
         return [f"-{old}", f"+{new}"]
     same = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
     # From a quote on: half a value would not show that it is a secret.
-    start = max(0, old.rfind('"', 0, max(0, same - WIDEST // 4)))
+    start = max(0, same - WIDEST // 4)
+    if start:
+        quote = old.find('"', start, same)
+        start = quote if quote >= 0 else same
     lead = "..." if start else ""
     return [f"-{lead}{old[start:]}", f"+{lead}{new[start:]}"]
 

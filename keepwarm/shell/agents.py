@@ -78,13 +78,13 @@ def perform(program: str, launch: Launch, folder: Path) -> int:
             process.send_signal(number)
 
     # Handlers and no SIG_IGN: what is ignored stays ignored in a program that is started.
-    before = {name: signal.signal(name, lambda *_: None) for name in _from_terminal()}
-    before |= {name: signal.signal(name, pass_on) for name in _from_others()}
+    before = {one: signal.signal(one, lambda *_: None) for one in _from_terminal()}
+    before |= {one: signal.signal(one, pass_on) for one in _from_others()}
     try:
         status = process.wait()
     finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+        for one, handler in before.items():
+            signal.signal(one, handler)
     return status if status >= 0 else 128 - status
 
 

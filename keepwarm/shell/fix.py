@@ -170,7 +170,8 @@ class Fixing:
     def _undo(self, clients: Sequence[Client]) -> int:
         done = 0
         for client in clients:
-            for file in client.files(self._places):
+            # The last one first: the folder that was made for the first one is empty then.
+            for file in reversed(client.files(self._places)):
                 newest = self._backups.newest(file.path) if file.scope == self._wish.scope else None
                 if newest is None:
                     continue
