@@ -59,8 +59,12 @@ def files(places: Places) -> tuple[SettingsFile, ...]:
 
 def overrides(places: Places) -> tuple[Path, ...]:
     """See Client: what an administrator has set, and what stands beside the project's file."""
-    managed = Path(_MANAGED.get(sys.platform, "/etc/claude-code"))
-    return managed / "managed-settings.json", places.project / ".claude" / "settings.local.json"
+    return managed_folder() / "managed-settings.json", places.project / ".claude" / "settings.local.json"
+
+
+def managed_folder() -> Path:
+    """Where an administrator's settings are, on this system."""
+    return Path(_MANAGED.get(sys.platform, "/etc/claude-code"))
 
 
 def launch(door: Door, arguments: Sequence[str], environment: Mapping[str, str], folder: str) -> Launch:

@@ -90,8 +90,8 @@ def _notes(
     for name, value in dict(wanted.get("env", {})).items():
         there = environment.get(name)
         if there is not None and there != value:
-            wins = "wins over this file" if client.variables_win else "is set too; this file wins over it"
-            notes.append(f"{name} in your environment says otherwise and {wins}")
+            wins = "wins over this file" if client.variables_win else "loses to this file"
+            notes.append(f"{name} in your environment says otherwise, and {wins}")
     if client.name == "claude" and want.door is not None:
         if needs_key(now, environment):
             notes.append(

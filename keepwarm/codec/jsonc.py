@@ -220,6 +220,10 @@ def fault(text: str, at: int, what: str) -> SettingsError:
 
 def value_of(text: str, node: Node) -> Any:
     """What a value means, as JSON.parse would give it."""
+    try:
+        return json.loads(text[node.start : node.end])
+    except ValueError:  # comments or commas, which are somewhere further in
+        pass
     if node.kind == "object":
         return {member.key: value_of(text, member.value) for member in node.members}
     if node.kind == "array":
