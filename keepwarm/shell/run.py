@@ -72,7 +72,9 @@ def _gateway(config: Config, asked: Asked, hold: Hold, console: Console) -> Neig
             other = f"the gateway at {url} stands in front of {found.upstream}"
     port = config.port if not other and config.port else neighbour.free_port(config.host)
     if other:
-        console.print(f"keepwarm: {other}; another one is started", style="dim", highlight=False, markup=False)
+        console.print(
+            f"keepwarm: {other}; another one is started", style="dim", highlight=False, markup=False, soft_wrap=True
+        )
     url = neighbour.address(msgspec.structs.replace(config, port=port))
     with console.status("starting the gateway"):
         try:
