@@ -12,8 +12,8 @@ from keepwarm.clients.opencode import CONTENT, files, launch
 DOOR = Door("http://127.0.0.1:8787", "qwen3", 65_536)
 
 
-def content(*arguments: str, door: Door = DOOR, **environment: str) -> Any:
-    one = launch(door, arguments, environment, "")
+def content(*arguments: str, door: Door = DOOR, before: str = "") -> Any:
+    one = launch(door, arguments, {CONTENT: before}, "")
     assert one.arguments == arguments
     return json.loads(one.variables[CONTENT])
 
@@ -38,10 +38,10 @@ def test_the_users_choice_of_a_model_stands() -> None:
 
 def test_what_the_user_has_said_in_the_same_way_is_kept() -> None:
     mine = json.dumps({"theme": "x", "provider": {"mine": {}}, "model": "mine/x"})
-    said = content(**{CONTENT: mine})
+    said = content(before=mine)
     assert said["theme"] == "x"
     assert set(said["provider"]) == {"mine", "keepwarm"}
-    assert content(**{CONTENT: "{"})["model"] == content(**{CONTENT: "[]"})["model"] == "keepwarm/qwen3"
+    assert content(before="{")["model"] == content(before="[]")["model"] == "keepwarm/qwen3"
 
 
 def test_of_two_names_the_one_that_is_there(tmp_path: Path) -> None:
