@@ -83,10 +83,10 @@ def find(url: str, key: str = "") -> Neighbour | None:
     """
     try:
         status, said = ask(url, "/health", key)
-    except OSError:
-        return None
     except (http.client.HTTPException, msgspec.DecodeError, UnicodeDecodeError):
         status, said = 0, {}
+    except OSError:
+        return None
     if said.get("service") != "keepwarm":
         wants_key = status == 401 and "this gateway wants its key" in str(said)
         why = (
