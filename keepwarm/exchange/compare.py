@@ -7,6 +7,7 @@ most, since all that stands behind it is lost; but which of them cost anything o
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -39,6 +40,25 @@ class Now(msgspec.Struct, frozen=True):
     """The rules whose edits may stand in a turn."""
     anew: bool = False
     """It begins a conversation in the place of the older one: no turn is compared with one of the other."""
+
+
+class Comparison:
+    """A request beside the one that it goes on from. They are compared when somebody asks, which is after the answer:
+    what goes upstream does not hang on it."""
+
+    def __init__(self, before: Sent | None = None, now: Now | None = None, *, head_only: bool = False) -> None:
+        self._before = before
+        self._now = now
+        self._head_only = head_only
+
+    @cached_property
+    def differences(self) -> tuple[Difference, ...]:
+        """All places where the two part, in the order in which models read."""
+        if self._before is None or self._now is None:
+            return ()
+        if self._head_only:
+            return head_differences(self._before, self._now, max(1, self._before.head.size))
+        return differences(self._before, self._now)
 
 
 def differences(before: Sent | None, now: Now) -> tuple[Difference, ...]:

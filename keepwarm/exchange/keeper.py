@@ -128,6 +128,8 @@ class Keeper:
         self._block = LARGEST_BLOCK
         self.pace = Pace()
         """How long a token of a prompt takes."""
+        self.era = 0
+        """How often the server was lost: what it held before may be gone since."""
         self.context = context
         """Tokens that one conversation can hold."""
 
@@ -188,15 +190,20 @@ class Keeper:
         self._block = gcd(self._block, cached)
         return self._block
 
-    def server(self, cached: int | None, *, returning: bool) -> Server:
+    def lost(self) -> None:
+        """A connection to the server could not be made, or broke: it may have been started anew."""
+        self.era += 1
+
+    def server(self, cached: int | None, *, returning: bool, era: int) -> Server:
         """What is known of the server; `cached` is what it says that it reused for a request of a known conversation
-        (`returning`) or a new one."""
+        (`returning`) or a new one, and `era` that of the request before."""
         if cached:
             self._reuses = True
         elif returning and cached == 0:
             self._nothings += 1
         reported = self._reuses or self._nothings < ENOUGH
-        return Server(memory=self._memory, context=self.context, reported=reported)
+        newborn = returning and era < self.era
+        return Server(memory=self._memory, context=self.context, reported=reported, newborn=newborn)
 
     def stand_up(self, slot: int | None) -> None:
         """A request in `slot` is over."""
@@ -208,5 +215,5 @@ def _terms(dialect: Dialect, rules: Books, manner: Manner) -> Terms:
         # What has to be translated cannot go as it is: it is translated and nothing more.
         return Terms(dialect, RuleBook(), replace(manner, observe=False, archive=False))
     if manner.observe:
-        return Terms(dialect, RuleBook(), replace(manner, archive=False), rules)
+        return Terms(dialect, RuleBook(), manner, rules)
     return Terms(dialect, rules, manner)

@@ -87,6 +87,8 @@ class Life:
         """Give the seat back and make the record. The shell calls it when a life breaks; else `run` does."""
         self._keeper.stand_up(self._slot)
         self._slot = None
+        if self.story.lost:
+            self._keeper.lost()
         record, recording = self.story.record(self._keeper)
         self.question = self.story.question(self._keeper, record)
         return record, recording
@@ -165,6 +167,7 @@ class Life:
             writer.answer,
             stable.trail,
             story.replica,
+            self._keeper.era,
         )
         gone = journal.sent(stable.group, stable.lineage, sent)
         return archive.pack(journal, stable.group, stable.lineage, gone)
@@ -192,6 +195,8 @@ class Life:
         returning = stable.lineage.count > 0
         choice, story.moved = self._keeper.sit(guest, returning, observing=observing, client=story.who.client)
         self._slot = choice.slot
+        story.handed_over = choice.handover == "refill"
+        story.anew = choice.anew
         story.seat = Seat(choice.slot, choice.reason)
         return choice
 

@@ -126,6 +126,8 @@ class Passage:
                 self._story.slotted = headers.get("server", "").startswith("llama.cpp")
                 if status >= 400:
                     self._refused = event
+                    # A balancer without its server, and llama.cpp while it loads a model.
+                    self._story.lost = status in (502, 503)
                 else:
                     yield from self._opened(status, headers)
             case Arrived(data):
@@ -138,6 +140,7 @@ class Passage:
             case Lost() if self._refused is not None:
                 yield from self._refuse(self._refused)
             case Lost(reason):
+                self._story.lost = True
                 yield from self._fail(Failed(0, reason, "unreachable"))
             case _:
                 pass

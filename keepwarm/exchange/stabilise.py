@@ -16,7 +16,7 @@ from keepwarm.core.diff import Difference
 from keepwarm.core.prompt import EditNote, Head, Notice, Options, SystemBlock, Tool
 from keepwarm.core.secret import Address
 from keepwarm.exchange.commands import Fetch
-from keepwarm.exchange.compare import Now, differences, head_differences
+from keepwarm.exchange.compare import Comparison, Now
 from keepwarm.exchange.turns import TurnMaker
 from keepwarm.rules import ord002
 from keepwarm.rules.api import FirstSeen, Fix, HeadFix
@@ -52,8 +52,8 @@ class Stable(msgspec.Struct, frozen=True):
     """Leading turns that both have."""
     older: Older
     """What it hangs together with when it is new."""
-    differences: tuple[Difference, ...]
-    """All places where the two part, in the order in which models read."""
+    comparison: Comparison
+    """With the request before."""
     options: Options
     """What is asked for, as it goes upstream."""
     size: int
@@ -64,6 +64,11 @@ class Stable(msgspec.Struct, frozen=True):
     """JSON pointer to the newest system message that goes upstream among the others; "" for none."""
     kept: int
     """Bytes of the head and of the shared turns."""
+
+    @property
+    def differences(self) -> tuple[Difference, ...]:
+        """All places where this request and the one before part, in the order in which models read."""
+        return self.comparison.differences
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -140,7 +145,7 @@ class Stabiliser:
             branch=past.branch,
             shared=past.shared,
             older=past.older,
-            differences=past.differences,
+            comparison=past.comparison,
             options=options.value,
             size=size + (steps[-1].size if steps else 0),
             sibling=past.sibling,
@@ -166,14 +171,13 @@ class Stabiliser:
         if best is None and len(keys) > 1:
             best, shared = self._journal.elsewhere(key, keys, now.head.wires)
         if best is None and older.sent is not None:
-            return _Past(older.sent, 0, differences(older.sent, structs.replace(now, anew=True)), older)
+            return _Past(older.sent, 0, Comparison(older.sent, structs.replace(now, anew=True)), older)
         if best is None:
             before = self._journal.sibling(key)
-            parted = () if before is None else head_differences(before, now, max(1, before.head.size))
-            return _Past(before, 0, parted, older, sibling=before is not None)
+            return _Past(before, 0, Comparison(before, now, head_only=True), older, sibling=before is not None)
         latest = lineage.requests[0] if lineage.requests else best
-        parted = differences(latest, now)
-        branch = best if latest is not best and shared == len(best.keys) and parted else None
+        parted = Comparison(latest, now)
+        branch = best if latest is not best and shared == len(best.keys) and parted.differences else None
         return _Past(latest, shared if latest is best else latest.shared(keys), parted, older, branch)
 
     def _maker(self, group: Group, parsed: Parsed) -> TurnMaker:
@@ -268,7 +272,7 @@ class _Past(msgspec.Struct, frozen=True):
 
     before: Sent | None
     shared: int
-    differences: tuple[Difference, ...]
+    comparison: Comparison
     older: Older
     branch: Sent | None = None
     """Where a conversation has branches, the server may hold another than the latest."""

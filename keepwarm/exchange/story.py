@@ -13,6 +13,7 @@ from keepwarm.exchange.keeper import Call, Keeper
 from keepwarm.exchange.marking import faults
 from keepwarm.exchange.stabilise import Stable
 from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
+from keepwarm.ledger.server_side import Server
 from keepwarm.ledger.verdict import Predecessor, Scene, Suspect, judge
 from keepwarm.rules.engine import RuleBook
 from keepwarm.wire.api import ClientFacts, Parsed
@@ -34,6 +35,12 @@ class Story:
         self.stable: Stable | None = None
         self.seat: Seat | None = None
         self.moved = ""
+        self.handed_over = False
+        """Whether the slot came back from another conversation, in order."""
+        self.anew = ""
+        """Why a conversation that goes on begins anew for the server; see `affinity.Choice`."""
+        self.lost = False
+        """The server could not be reached, or the connection broke."""
         self.replica = ""
         """The machine that answered, where its headers name one."""
         self.marked: bytes | None = None
@@ -101,8 +108,6 @@ class Story:
         stable = self.stable
         if stable is None or self.ending == "failed":
             return None
-        if self.ending == "hung_up" and self.usage.cached_tokens is None:
-            return None
         suspects = tuple(Suspect(one, self.rules.causes(one)) for one in stable.differences)
         case = self.case = Case(self.usage, self._before(stable), suspects, self._scene(stable, keeper))
         return judge(case.usage, case.before, case.suspects, case.scene)
@@ -120,13 +125,21 @@ class Story:
             self._other_replica(stable),
             inline=stable.inline,
             slotted=slotted,
-            server=keeper.server(self.usage.cached_tokens, returning=stable.before is not None and not stable.sibling),
+            server=self._server(stable, keeper),
             seated=seated,
             block=1 if slotted or keeper.kind == "llamacpp" else keeper.block(self.usage.cached_tokens or 0),
             marks=marks,
             pace=self._pace(keeper),
             plain=keeper.manner.record,
+            hung_up=self.ending == "hung_up",
+            anew=self.anew,
+            handed_over=self.handed_over,
         )
+
+    def _server(self, stable: Stable, keeper: Keeper) -> Server:
+        before = None if stable.sibling else stable.before
+        era = keeper.era if before is None else before.era
+        return keeper.server(self.usage.cached_tokens, returning=before is not None, era=era)
 
     def _other_replica(self, stable: Stable) -> str:
         """How another machine answered than the request before; "" when the same did, or nothing tells."""

@@ -71,7 +71,7 @@ class TurnMaker:
         self._leading = leading
         self._marks = marks
         self._salt = front.name.encode() + rules.mark
-        self._wires = tuple([digest.wire(raw) for raw in raws])
+        self._wires = tuple(map(digest.wire, raws))
         self._read: dict[int, tuple[Message, Message, tuple[Edit, ...]]] = {}
         self._row: list[Step] = []
         self._fresh: list[Standing] = []
@@ -287,7 +287,7 @@ class TurnMaker:
 
     def _step(self, turn: Standing, start: int, end: int, late: tuple[Notice, ...] | None) -> Step:
         """The step behind those that are there."""
-        size = len(turn.chunk) or sum(map(len, self._raws[start:end]))
+        size = len(turn.chunk) or sum(map(len, self._raws[start:end])) + end - start - 1  # the commas between them
         return step_after(self._row[-1] if self._row else None, turn, end, self._facts(start).role, size, late)
 
     def _facts(self, index: int) -> Facts:

@@ -49,10 +49,10 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     reported: bool = True
     """It has reported a count of cached tokens above 0 before, to whomever."""
     newborn: bool = False
-    """It has started or loaded its model since the request before. Signs: a request in between could not connect; the
-    tasks in its `/slots` have lower numbers than requests were sent to it, or none where there were some (after a
-    sleep); its count of processed tokens (`llamacpp:prompt_tokens_total`) is below what it was and what was processed
-    since; vLLM's `process_start_time_seconds` is later."""
+    """It may have started or loaded its model since the request before: a request in between could not connect, or its
+    connection broke. Signs that are not looked for: tasks in its `/slots` have lower numbers than requests were sent to
+    it, or none where there were some (after a sleep); its count of processed tokens is below what it was, and vLLM's
+    `process_start_time_seconds` is later."""
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ def server_cause(loss: Loss, server: Server) -> str:
         return "SRV006"
     if loss.actual == 0 and not server.reported:
         return "SRV007"
-    if server.newborn:
+    if server.newborn and loss.actual <= NEAR:
         return "SRV004"
     if _context_was_full(loss, server):
         return "SRV003"

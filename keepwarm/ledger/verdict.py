@@ -17,13 +17,16 @@ from msgspec.structs import replace
 from keepwarm.core.diff import Difference, excerpt
 from keepwarm.core.events import Usage
 from keepwarm.ledger.records import Blame, Grade, Outcome, Place, Verdict
-from keepwarm.ledger.server_side import WHY, Loss, Server, server_cause
+from keepwarm.ledger.server_side import NEAR, WHY, Loss, Server, server_cause
 
 SLACK: Final = 64
 """Tokens that any request may pay above the ideal: the prompt's last token is always run, the answer's last one is
 not yet in the cache, and generated tokens are not always the re-tokenised text."""
 _UNSURE: Final = 0.1
 """How far an estimate from bytes may be off, as a part of the prompt before."""
+_HEAD_UNSURE: Final = 0.5
+"""What of such an estimate is sure in the head: a template prints tools at more length than they have in a request,
+words of its own between them, and the system prompt before or behind them."""
 
 
 class Predecessor(msgspec.Struct, frozen=True):
@@ -58,6 +61,10 @@ class Predecessor(msgspec.Struct, frozen=True):
             return above
         return round(below + (above - below) * (share - low) / (high - low))
 
+    def behind(self, share: float) -> int:
+        """Tokens up to the first place behind this one of which the server has told them: there are no more."""
+        return next((tokens for place, tokens in self.points if place >= share), self.prompt_tokens or 0)
+
 
 class Suspect(msgspec.Struct, frozen=True):
     """A place where the two requests differ."""
@@ -65,6 +72,11 @@ class Suspect(msgspec.Struct, frozen=True):
     difference: Difference
     codes: tuple[str, ...] = ()
     """The rules that know this cause, the most specific first."""
+
+    @property
+    def in_head(self) -> bool:
+        """Whether it stands in front of the first turn."""
+        return self.difference.where in ("options", "system", "tools")
 
 
 class Scene(msgspec.Struct, frozen=True):
@@ -90,6 +102,12 @@ class Scene(msgspec.Struct, frozen=True):
     """Milliseconds that a token takes to be processed, where the server does not measure this prompt itself."""
     plain: bool = False
     """Excerpts show words: the texts are recorded anyway."""
+    anew: str = ""
+    """Why the conversation begins anew in another slot, where that spares another one as much; "" when it does not."""
+    handed_over: bool = False
+    """The slot was another conversation's in between, which gave it up in order: the server could save the content."""
+    hung_up: bool = False
+    """The client was gone before the answer was whole: a server that tells its counts at the end told none."""
 
 
 NOTHING_KNOWN: Final = Scene()
@@ -143,14 +161,17 @@ class _Case:
     def unreported(self) -> Verdict:
         """Nothing is known of what was reused."""
         actual = self._usage.cached_tokens
+        cut = self._scene.hung_up
         words = "The server does not report cached tokens, so what it reused is not known."
+        if cut:
+            words = "The client hung up before the server had told what it reused."
         if actual is not None:
             words = f"The server reused {actual:,} tokens; what it could have reused is not known."
         place = None
         if self._suspects:
             place = self._place(self._suspects[0])
             words += f" The prompt differs from the request before it at {_where(place)}{_named(self._codes())}."
-        causes = (*self._codes(), *(("SRV006",) if actual is None else ()))
+        causes = (*self._codes(), *(("SRV006",) if actual is None and not cut else ()))
         blame: Blame = "client" if self._suspects else "nobody"
         expected = self._expected(self._suspects) if self._before.prompt_tokens is not None else None
         places = self._places(self._suspects)
@@ -165,6 +186,11 @@ class _Case:
             return self._hit(actual, expected, grade)
         if self._before.sibling and not costly:
             return _first(self._usage)
+        if self._scene.anew:
+            words = f"Processed once more, in a slot of its own: {self._scene.anew}."
+            return Verdict("first", "nobody", grade, 0, actual, sentence=words)
+        if self._before.held is not None and costly and costly[0].codes[:1] == ("HIS005",):
+            return self._other_branch(actual, self._before.held)
         if costly and actual >= expected - self._unsure:
             return self._parted(actual, expected, grade, costly)
         if not costly and self._before.share < 1.0 and actual >= expected - self._unsure:
@@ -178,6 +204,15 @@ class _Case:
             words = f"The first request of its conversation; the server had {actual:,} tokens of it from another."
             return Verdict("first", "nobody", grade, expected, actual, 0, (), None, words, had=self._had)
         return Verdict("hit", "nobody", grade, expected, actual, 0, (), None, words, had=self._had)
+
+    def _other_branch(self, actual: int, held: int) -> Verdict:
+        """The conversation goes on from an older branch, of which the slot does not hold all any more."""
+        words = (
+            f"The conversation goes on from an older branch: of {held:,} tokens the server reused {actual:,}, for "
+            "another branch had been served in the same slot."
+        )
+        outcome: Outcome = "miss" if actual < 0.1 * held else "partial"
+        return Verdict(outcome, "seat", "counted", held, actual, held - actual, ("SEA001",), sentence=words, had=held)
 
     def _parted(self, actual: int, expected: int, grade: Grade, costly: tuple[Suspect, ...]) -> Verdict:
         """The prompt is not the one before to its end, and that is what was lost."""
@@ -209,7 +244,9 @@ class _Case:
     def _fault(self, actual: int, parted: bool) -> tuple[Blame, str, str]:
         """Whose fault it is, and why; the most certain first."""
         scene = self._scene
-        if scene.moved and scene.slotted:
+        if scene.server.newborn and actual <= NEAR:
+            return "server", "SRV004", WHY["SRV004"]
+        if scene.moved and scene.slotted and not scene.handed_over:
             return "seat", "SEA001", scene.moved
         if scene.replica:
             return "seat", "SEA002", f"another replica answered, {scene.replica}"
@@ -226,6 +263,7 @@ class _Case:
             answer=self._before.output_tokens,
             appended=not parted and self._before.share >= 1.0,
             seated=scene.seated,
+            handed_over=scene.handed_over,
         )
         code = server_cause(loss, scene.server)
         return "server", code, WHY[code]
@@ -264,7 +302,14 @@ class _Case:
     def _latest(self, suspect: Suspect) -> int:
         """Tokens that stand before a place at the most; one in the answer before is behind the prompt before."""
         most = suspect.difference.most
-        return self._had if most >= 1.0 else self._before.at(most)
+        if most >= 1.0:
+            return self._had
+        return self._before.behind(most) if suspect.in_head else self._before.at(most)
+
+    def _earliest(self, suspects: tuple[Suspect, ...]) -> int:
+        """Tokens that stand before the first of these places at the least."""
+        head = [self._before.at(one.difference.share) for one in suspects if one.in_head]
+        return round(_HEAD_UNSURE * min(head)) if head else self._before.at(suspects[0].difference.share)
 
     def _branch(self) -> int:
         """Tokens that another branch of the conversation left; more than there are where there is none."""
@@ -277,8 +322,7 @@ class _Case:
         if shared is not None and shared < self._tokens:
             expected = shared
         elif suspects and shared is None:
-            at = self._before.at(suspects[0].difference.share)
-            expected = min(max(actual, at), self._latest(suspects[0]))
+            expected = min(max(actual, self._earliest(suspects)), self._latest(suspects[0]))
         elif self._before.share < 1.0 and shared is None:
             expected = round(self._tokens * self._before.share)
         else:

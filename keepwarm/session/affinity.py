@@ -24,7 +24,8 @@ Hence three ways of handing a slot over, each one tiny request to the same slot 
 A new conversation is not always a stranger. One that was forked from another repeats its turns, one that was
 compacted or cleared repeats its head: all that it repeats stands in the slot of the older one, which nobody is
 waiting for any more. So it takes that slot, though others may be empty. Should the older one come back after a
-fork, it finds in the slot all that the two have in common, and takes it again.
+fork, both go on: it gets an empty slot of its own, and is processed there once, as the fork would have been. Where no
+slot is empty it takes its old one again, and finds in it all that the two have in common.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 Handover: TypeAlias = Literal["none", "refill", "clear", "keep"]
 Bond: TypeAlias = Literal["", "fork", "successor"]
@@ -96,6 +98,8 @@ class Choice(msgspec.Struct, frozen=True):
     table: SeatTable
     before: str = ""
     """Whose seat it was; "" for its own, or an empty one."""
+    anew: str = ""
+    """Why a conversation that has been here before begins anew in this slot; "" when it does not."""
 
 
 def seats(count: int, before: Sequence[tuple[Guest, int | None]] = ()) -> SeatTable:
@@ -125,20 +129,25 @@ def choose(table: SeatTable, guest: Guest) -> Choice:
         if chair.tenant == tenant:
             return _seated(table, chair, guest, tenant, "its own slot", "none")
     inherited = _inherited(table, guest)
+    empty = next((chair for chair in table.chairs if not chair.tenant), None)
     if inherited is not None:
         chair, bond = inherited
+        if empty is not None and tenant in chair.forks:
+            table = _with_chair(table, chair.slot, lambda old: replace(old, forks=_without(old.forks, tenant)))
+            return replace(
+                _seated(table, empty, guest, tenant, f"a slot that was empty: {_PARTED}", "none"), anew=_PARTED
+            )
         return _seated(table, chair, guest, tenant, *_INHERITED[bond], bond)
     known = tenant in table.known
-    for chair in table.chairs:
-        if not chair.tenant:
-            return _seated(table, chair, guest, tenant, "a slot that was empty", "refill" if known else "none")
+    if empty is not None:
+        return _seated(table, empty, guest, tenant, "a slot that was empty", "refill" if known else "none")
     chair, reason = _least_missed(table, guest)
     return _seated(table, chair, guest, tenant, reason, "refill" if known else "clear")
 
 
 def leave(table: SeatTable, slot: int | None) -> SeatTable:
     """The table when a request in `slot` is over."""
-    return _with_chair(table, slot, lambda chair: msgspec.structs.replace(chair, busy=max(0, chair.busy - 1)))
+    return _with_chair(table, slot, lambda chair: replace(chair, busy=max(0, chair.busy - 1)))
 
 
 def _tenant(guest: Guest, chairs: int) -> str:
@@ -149,6 +158,7 @@ _INHERITED: Final[dict[Bond, tuple[str, Handover]]] = {
     "fork": ("the slot of the conversation that it shares its turns with", "none"),
     "successor": ("the slot of the conversation that it takes the place of", "keep"),
 }
+_PARTED: Final = "a fork of this conversation goes on in the one it had"
 
 
 def _inherited(table: SeatTable, guest: Guest) -> tuple[Chair, Bond] | None:
@@ -179,20 +189,24 @@ def _least_missed(table: SeatTable, guest: Guest) -> tuple[Chair, str]:
 def _seated(
     table: SeatTable, chair: Chair, guest: Guest, tenant: str, reason: str, handover: Handover, bond: Bond = ""
 ) -> Choice:
-    known = tuple(name for name in table.known if name not in (tenant, chair.tenant))
+    known = _without(table.known, tenant, chair.tenant)
     if chair.tenant and chair.tenant != tenant:
         known = (*known, chair.tenant)[-KNOWN:]
     clock = table.clock + 1
-    table = msgspec.structs.replace(table, clock=clock, known=known)
+    table = replace(table, clock=clock, known=known)
     forks = chair.forks if chair.tenant == tenant else ()
     if bond == "fork":
-        forks = tuple(name for name in (*chair.forks, chair.tenant) if name != tenant)[-FORKS:]
+        forks = _without((*chair.forks, chair.tenant), tenant)[-FORKS:]
     table = _with_chair(
         table, chair.slot, lambda old: Chair(old.slot, tenant, guest.session, guest.kind, clock, old.busy + 1, forks)
     )
     return Choice(chair.slot, reason, handover, table, chair.tenant if chair.tenant != tenant else "")
 
 
+def _without(names: tuple[str, ...], *gone: str) -> tuple[str, ...]:
+    return tuple(name for name in names if name not in gone)
+
+
 def _with_chair(table: SeatTable, slot: int | None, change: Callable[[Chair], Chair]) -> SeatTable:
     chairs = tuple(change(chair) if chair.slot == slot else chair for chair in table.chairs)
-    return msgspec.structs.replace(table, chairs=chairs)
+    return replace(table, chairs=chairs)

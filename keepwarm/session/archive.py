@@ -10,6 +10,7 @@ until it comes back, and from then on in the row of the turn in which it did, wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import and_, is_
 from typing import Final, TypeAlias
 
 import msgspec
@@ -55,6 +56,20 @@ class _Steps(msgspec.Struct, frozen=True):
     others: dict[int, _Other]
     points: list[int]
     """`Lineage.points`; -1 where there is none."""
+
+
+class _Packed(msgspec.Struct, frozen=True):
+    """The trail that was packed last: the next one repeats most of it."""
+
+    steps: Sequence[Step] = ()
+    stands: Sequence[Standing | None] = ()
+    """What stood at each step."""
+    columns: _Steps = _Steps(b"", [], [], [], [], [], {}, {}, [])
+
+    def repeated(self, steps: Sequence[Step], stands: Sequence[Standing | None]) -> int:
+        """How many leading steps are these very ones, with the same turns standing."""
+        others = map(and_, map(is_, self.steps, steps), map(is_, self.stands, stands))
+        return next((at for at, same in enumerate(others) if not same), min(len(self.steps), len(steps)))
 
 
 class _Request(msgspec.Struct, frozen=True, tag="request"):
@@ -241,28 +256,32 @@ def _take_echoes(lineage: Lineage, kept: Kept, sent: Sent, gone: Sequence[Sent])
 
 def _columns(lineage: Lineage, kept: Kept, sent: Sent) -> _Steps:
     steps = sent.trail.steps
-    passed, told = 0, 0
-    sizes: list[int] = []
-    turns: list[bytes] = []
-    late: dict[int, tuple[Notice, ...]] = {}
-    others: dict[int, _Other] = {}
-    for at, step in enumerate(steps):
-        turn, stands = step.turn, lineage.standing.get(step.turn.key)
+    stands = [lineage.standing.get(step.turn.key) for step in steps]
+    known = kept.packed if isinstance(kept.packed, _Packed) else _Packed()
+    same = known.repeated(steps, stands)
+    last = steps[same - 1] if same else None
+    passed, told = (last.size, len(last.late)) if last is not None else (0, 0)
+    sizes, turns = known.columns.sizes[:same], known.columns.turns[:same]
+    late = {at: notices for at, notices in known.columns.late.items() if at < same}
+    others = {at: other for at, other in known.columns.others.items() if at < same}
+    for at in range(same, len(steps)):
+        step = steps[at]
+        turn, standing = step.turn, stands[at]
         sizes.append(step.size - passed)
         if len(step.late) > told:
             late[at] = step.late[told:]
         passed, told = step.size, len(step.late)
-        if stands is turn:
+        if standing is turn:
             turns.append(kept.turn(turn))
         elif not turn.key:
             others[at] = _Other(turn)
             turns.append(b"")
-        elif stands is not None and (other := _otherwise(turn, stands)) is not None:
+        elif standing is not None and (other := _otherwise(turn, standing)) is not None:
             others[at] = other
-            turns.append(kept.turn(stands))
+            turns.append(kept.turn(standing))
         else:
             turns.append(kept.turn(turn, old=True))
-    return _Steps(
+    columns = _Steps(
         b"".join(sent.trail.wires),
         [step.end for step in steps],
         [step.role for step in steps],
@@ -273,6 +292,8 @@ def _columns(lineage: Lineage, kept: Kept, sent: Sent) -> _Steps:
         others,
         [lineage.points.get(step.turn.key, -1) for step in steps],
     )
+    kept.packed = _Packed(steps, stands, columns)
+    return columns
 
 
 def _otherwise(turn: Standing, stands: Standing) -> _Other | None:

@@ -64,7 +64,7 @@ class Used(msgspec.Struct, frozen=True):
 class Kept:
     """One conversation. `rows` and `gone` gather what the archive is to be told next."""
 
-    __slots__ = ("_heads", "_turns", "_used", "also", "gone", "rows", "secret", "told")
+    __slots__ = ("_heads", "_turns", "_used", "also", "gone", "packed", "rows", "secret", "told")
 
     def __init__(self, secret: bytes) -> None:
         self.secret = secret
@@ -75,6 +75,8 @@ class Kept:
         """Whether the archive knows of that."""
         self.rows: list[Row] = []
         self.gone: set[bytes] = set()
+        self.packed: object = None
+        """What `archive` knows of the request that was packed last."""
         self._turns: dict[bytes, list[Version]] = {}
         self._heads: dict[bytes, HeadState] = {}
         self._used: dict[str, Used] = {}

@@ -200,6 +200,8 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     """Its turns, to be taken over."""
     replica: str = ""
     """The machine that answered, where the answer's headers name one."""
+    era: int = 0
+    """How often the server had been lost before; see `Keeper.lost`."""
 
     def points(self, known: Mapping[bytes, int]) -> tuple[tuple[float, int], ...]:
         """The ends of turns of which the tokens are known by chain digest: (share of this prompt, tokens), in order."""

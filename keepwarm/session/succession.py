@@ -57,15 +57,19 @@ def older(journal: Journal, key: GroupKey, lineage: Lineage, trail: Trail) -> Ol
 def _compacted(groups: Sequence[Group], key: GroupKey, lineage: Lineage, words: bytes) -> Older | None:
     """The conversation of this group that was used last, when one of the session's last answers is what this one
     begins with: the summary may have been asked for with another prompt, so in another group."""
-    if not key.session:
-        return None
     mine = [group for group in groups if group.key.session == key.session]
-    before = [one for group in mine if group.key == key for one in group.lineages.values() if one is not lineage]
-    if not before or not before[-1].requests:
+    answered = [(group.key, one) for group in mine for one in group.lineages.values() if one.requests]
+    before = [one for its, one in answered if its == key and one is not lineage]
+    if not before:
         return None
-    answers = [one.requests[0].answer for group in mine for one in group.lineages.values() if one.requests]
-    if any(answer is not None and _quoted(answer.text, words) for answer in answers):
-        return Older("successor", (before[-1],), before[-1].requests[0])
+    # Where no session is named it may be anybody's: then it must begin with all of the answer.
+    quoted = any if key.session else all
+    for _, one in answered:
+        answer = one.requests[0].answer
+        lines = [] if answer is None else _lines(answer.text)
+        if lines and quoted(line in words for line in lines):
+            old = before[-1] if key.session or one not in before else one
+            return Older("successor", (old,), old.requests[0])
     return None
 
 
@@ -77,7 +81,8 @@ def _cleared(groups: Sequence[Group], key: GroupKey, words: bytes) -> Older:
     return Older("successor", tuple(others)) if others else NOBODY
 
 
-def _quoted(answer: str, words: bytes) -> bool:
-    """Whether a line of an answer stands in an upstream text, which is JSON; clients take its tags away."""
+def _lines(answer: str) -> list[bytes]:
+    """The lines of an answer that are told apart from chance, as they stand in an upstream text, which is JSON; clients
+    take its tags away."""
     lines = (line.strip() for line in _TAG.sub("\n", answer).splitlines())
-    return any(msgspec.json.encode(line)[1:-1] in words for line in lines if len(line) >= LINE)
+    return [msgspec.json.encode(line)[1:-1] for line in lines if len(line) >= LINE]

@@ -82,6 +82,8 @@ class Gateway:
         known = dict(onward(headers, (), same_protocol=False))
         traits = await self.upstream.traits(known.get("authorization", ""))
         if traits is None:
+            if self._keeper is not None:
+                self._keeper.lost()
             return None
         if self._keeper is None or traits != self._traits:
             config = self.config

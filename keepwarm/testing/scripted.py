@@ -173,6 +173,8 @@ class ScriptedServer:
         run = ScriptedRun(self, request, body, chat, fault, messages=messages, chat=text)
         try:
             return await run.respond()
+        except aiohttp.ClientConnectorError as error:  # as a balancer says it whose server is away
+            return web.json_response({"error": {"message": str(error)}}, status=502)
         finally:
             self.exchanges.append(run.exchange())
             await asyncio.shield(self._tell())

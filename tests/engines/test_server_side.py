@@ -86,6 +86,24 @@ async def test_a_server_that_was_started_anew(open_stage: OpenStage, free_port: 
     assert await stage.cause(3, appended=True, newborn=True) == "SRV004"
 
 
+async def test_a_server_that_was_away_and_is_back_is_named(open_stage: OpenStage, free_port: int) -> None:
+    stage = await open_stage("full", port=free_port)
+    visitor = Visitor(stage, "waiting")
+    for turn in range(2):
+        await visitor.say(f"Turn {turn}")
+    await asyncio.to_thread(stage.engine.stop)
+    with pytest.raises(AssertionError, match="Cannot connect"):
+        await visitor.say("Turn 2")
+    await asyncio.to_thread(stage.engine.start)
+    assert (await visitor.again()).cached_tokens == 0
+    verdict = stage.records[-1].verdict
+    assert verdict is not None
+    assert (verdict.blame, verdict.causes) == ("server", ("SRV004",))
+    await visitor.say("Turn 3")
+    assert stage.records[-1].verdict is not None
+    assert stage.records[-1].verdict.outcome == "hit"
+
+
 async def test_caching_that_is_off_reports_zero_and_only_zero(open_stage: OpenStage) -> None:
     for cached in (True, False):
         stage = await open_stage("full", cache_prompt=cached, gateway={"upstream__kind": "anthropic"})

@@ -85,7 +85,7 @@ def seen(stable: Stable) -> Json:
     lineage = row.pop("lineage")
     row.pop("sibling")
     row["before"] = row["before"] if lineage.requests else None
-    row["differences"] = row["differences"] if lineage.requests else ()
+    row["comparison"] = stable.differences if lineage.requests else ()
     return row | {"id": lineage.id, "count": lineage.count, "points": lineage.points}
 
 

@@ -139,11 +139,21 @@ def test_a_header_that_no_rule_lifts_is_named_on_every_request() -> None:
             assert record.parent
 
 
-def test_a_slot_that_was_anothers_is_named() -> None:
+def test_a_conversation_that_the_host_cache_did_not_keep_is_named() -> None:
     on = keeper(slots=1)
     ask(on, USER)
     ask(on, {"role": "user", "content": "another"})
-    assert verdict(ask(on, USER, YES, ON, counts=(0, 1027, 20)))[:2] == ("miss", "seat")
+    assert verdict(ask(on, USER, YES, ON, counts=(0, 1027, 20))) == ("miss", "server", ("SRV005",))
+
+
+def test_a_server_that_was_away_in_between_was_started_anew() -> None:
+    on = keeper()
+    ask(on, USER)
+    (Playbook(request(USER, YES, ON), on, HEADERS) << Open >> lost()).commands_seen().over()
+    record = ask(on, USER, YES, ON, counts=(0, 1027, 20))
+    assert verdict(record) == ("miss", "server", ("SRV004",))
+    again = ask(on, USER, YES, ON, counts=(0, 1027, 20))
+    assert verdict(again)[2] != ("SRV004",)
 
 
 def test_after_a_failure_the_conversation_goes_on_from_what_was_answered() -> None:

@@ -135,19 +135,50 @@ def test_both_changed_and_dropped_is_the_servers_with_the_change_named_behind() 
     verdict = judge(usage(0), replace(BEFORE, share=0.9), HEADER, ("VOL001",))
     assert (verdict.outcome, verdict.blame, verdict.lost) == ("miss", "server", 10_200)
     assert verdict.causes == ("SRV001", "VOL001")
-    assert verdict.expected == 9_000
+    assert verdict.expected == 4_500
 
 
 def test_an_estimate_may_be_off_by_a_tenth() -> None:
+    share, turn = replace(BEFORE, share=0.5), replace(HEADER, where="turn")
+    assert judge(usage(5_000 - 1_020), share, turn).blame == "client"
+    assert judge(usage(5_000 - 1_021), share, turn).blame == "server"
+
+
+def test_of_an_estimate_in_the_head_half_is_sure() -> None:
     share = replace(BEFORE, share=0.5)
-    assert judge(usage(5_000 - 1_020), share, HEADER).blame == "client"
-    assert judge(usage(5_000 - 1_021), share, HEADER).blame == "server"
+    assert judge(usage(2_500 - 1_020), share, HEADER).blame == "client"
+    assert judge(usage(2_500 - 1_021), share, HEADER).blame == "server"
+
+
+def test_a_place_in_the_head_stands_before_the_first_count_behind_it() -> None:
+    changed = replace(BEFORE, share=0.5, points=((0.6, 7_000), (1.0, 10_000)))
+    assert gist(judge(usage(6_900), changed, HEADER, ("VOL001",)))[:2] == ("partial", "client")
 
 
 def test_a_rewind_is_no_loss() -> None:
     verdict = judge(usage(4_990, prompt=5_200), replace(BEFORE, share=0.5), NONE)
     assert gist(verdict)[:3] == ("hit", "nobody", "estimated")
     assert "went back to an earlier turn" in verdict.sentence
+
+
+def test_an_older_branch_that_lost_its_slot_to_another_is_the_seats() -> None:
+    turn = replace(HEADER, where="turn", path="/messages/9/content")
+    verdict = judge(usage(6_000), replace(BEFORE, share=0.6, held=9_000), turn, ("HIS005",))
+    assert gist(verdict) == ("partial", "seat", "counted", 3_000)
+    assert (verdict.causes, verdict.expected) == (("SEA001",), 9_000)
+    assert judge(usage(9_000), replace(BEFORE, share=0.6, held=9_000), turn, ("HIS005",)).outcome == "hit"
+
+
+def test_a_conversation_that_begins_anew_for_a_forks_sake_is_a_first_one() -> None:
+    verdict = judge_suspects(usage(0), BEFORE, (), Scene(anew="a fork goes on there"))
+    assert gist(verdict) == ("first", "nobody", "counted", 0)
+    assert "a fork goes on there" in verdict.sentence
+
+
+def test_of_a_client_that_hung_up_it_is_not_said_that_the_server_tells_nothing() -> None:
+    verdict = judge_suspects(usage(None), BEFORE, (Suspect(HEADER, ("VOL001",)),), Scene(hung_up=True))
+    assert (verdict.outcome, verdict.causes) == ("unknown", ("VOL001",))
+    assert "hung up" in verdict.sentence
 
 
 # Not reported is not zero

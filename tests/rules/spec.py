@@ -25,6 +25,8 @@ A page `specs/VOL001.md` has sections (`## title`), each a transcript in fenced 
                        "had N+M" where an answer of M tokens stood behind the prompt
     server             what can be seen of a server that reused too little, a line each: "names -> CODE", the names
                        being members of server_side.Loss and Server ("cached" is `actual`), "name=value" or "name"
+
+In every block «words ×N» stands for the words N times.
 """
 
 from __future__ import annotations
@@ -61,6 +63,7 @@ from keepwarm.wire.fronts import FRONTS
 
 SPECS = Path(__file__).parent / "specs"
 _FENCE = re.compile(r"^```([\w-]+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_TIMES = re.compile(r"«(.*?) ×(\d+)»", re.DOTALL)
 _EXPECTING = (
     "findings",
     "metadata",
@@ -102,12 +105,17 @@ def read_spec(code: str, page: str) -> list[Section]:
     found = []
     for part in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
         title, _, body = part.partition("\n")
-        steps = tuple(Step(kind, word.strip(), text.strip("\n")) for kind, word, text in _FENCE.findall(body))
+        steps = tuple(Step(kind, word.strip(), _whole(text.strip("\n"))) for kind, word, text in _FENCE.findall(body))
         assert body.count("```") == 2 * len(steps), f"{code}: a fence in {title!r} that cannot be read"
         if steps:
             assert any(step.kind in _EXPECTING for step in steps), f"{code}: {title!r} expects nothing"
             found.append(Section(code, title, steps))
     return found
+
+
+def _whole(text: str) -> str:
+    """A block with all that is said several times."""
+    return _TIMES.sub(lambda found: found[1] * int(found[2]), text)
 
 
 class Player:

@@ -193,9 +193,15 @@ def test_who_comes_back_after_its_successor_looks_for_its_cache_in_the_servers_m
     assert slots_of(4, [guest("a"), successor("b", "a"), guest("a")])[-1] == (1, "refill")
 
 
-def test_a_fork_goes_on_in_the_slot_and_so_does_the_one_that_it_left() -> None:
+def test_a_fork_goes_on_in_the_slot_and_the_one_that_it_left_gets_another_when_it_comes_back() -> None:
     row = [guest("a"), fork("b", "a"), guest("a"), guest("b"), fork("c", "b"), guest("a")]
-    assert slots_of(4, row) == [(0, "none")] * 6
+    assert slots_of(4, row) == [(slot, "none") for slot in (0, 0, 1, 0, 0, 1)]
+    assert [choice.anew != "" for _, _, choice in play(4, row)] == [False, False, True, False, False, False]
+
+
+def test_where_no_slot_is_empty_the_two_share_one() -> None:
+    row = [guest("a"), fork("b", "a"), guest("a"), guest("b"), fork("c", "b"), guest("a")]
+    assert slots_of(1, row) == [(0, "none")] * 6
 
 
 def test_a_fork_of_one_at_work_gets_a_slot_of_its_own() -> None:

@@ -98,10 +98,13 @@ def test_a_short_line_is_no_summary() -> None:
     assert comes(journal, KEY, "You said: Yes, all of them.")[1] == NOBODY
 
 
-def test_without_a_session_nobody_knows_whose_summary_it_is() -> None:
+def test_without_a_session_all_of_the_summary_has_to_be_there() -> None:
     journal, key = Journal(), replace(KEY, session="")
-    answered(journal, key, "hi", text=SUMMARY)
+    old = answered(journal, key, "hi", text=f"{SUMMARY}\n{'And what has not been said. ' * 3}")
+    answered(journal, key, "hello")
     assert comes(journal, key, f"So far: {SUMMARY}")[1] == NOBODY
+    bond = comes(journal, key, f"So far: {SUMMARY}\n{'And what has not been said. ' * 3}")[1]
+    assert (bond.bond, bond.sent) == ("successor", old)
 
 
 def test_after_clear_it_may_be_any_of_the_same_shape() -> None:
