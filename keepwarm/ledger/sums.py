@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from typing import NamedTuple
 
 SUMS = {
     "requests": "count(*)",
@@ -26,18 +25,23 @@ PATIENCE_SECONDS = 0.02
 """How long a status line waits for a writer."""
 
 
-class Glance(NamedTuple):
-    """A session at a glance."""
+class Glance:
+    """A session at a glance. A plain class: to import `typing` for a tuple takes longer than to read the ledger."""
 
-    requests: int
-    prompt_tokens: int
-    """Of the requests whose server reports what it reused."""
-    cached_tokens: int
-    lost_tokens: int
-    cause: str
-    """The rule of the newest request that lost something; "" when none did, or no rule knows it."""
-    since: int
-    """Requests since that one."""
+    __slots__ = ("cached_tokens", "cause", "lost_tokens", "prompt_tokens", "requests", "since")
+
+    def __init__(
+        self, requests: int, prompt_tokens: int, cached_tokens: int, lost_tokens: int, cause: str, since: int
+    ) -> None:
+        self.requests = requests
+        self.prompt_tokens = prompt_tokens
+        """Of the requests whose server reports what it reused."""
+        self.cached_tokens = cached_tokens
+        self.lost_tokens = lost_tokens
+        self.cause = cause
+        """The rule of the newest request that lost something; "" when none did, or no rule knows it."""
+        self.since = since
+        """Requests since that one."""
 
 
 def default_path() -> str:

@@ -15,7 +15,7 @@ from keepwarm.core.events import Usage
 from keepwarm.ledger.query import Query
 from keepwarm.ledger.records import Record, Verdict
 from keepwarm.ledger.store import Ledger
-from keepwarm.ledger.sums import Glance, default_path, glance
+from keepwarm.ledger.sums import default_path, glance
 from tests.ledger.samples import a_record
 
 
@@ -23,6 +23,15 @@ def record(number: int, session: str, cached: int | None, prompt: int | None, lo
     verdict = Verdict("partial" if lost else "hit", "client", "counted", lost=lost, causes=(cause,) if cause else ())
     usage = Usage(prompt_tokens=prompt, cached_tokens=cached)
     return msgspec.structs.replace(a_record(id=f"r{number}", session=session), usage=usage, verdict=verdict)
+
+
+def seen(path: Path, session: str) -> tuple[object, ...] | None:
+    """The glance as a tuple."""
+    found = glance(str(path), session)
+    if found is None:
+        return None
+    sums = (found.requests, found.prompt_tokens, found.cached_tokens, found.lost_tokens)
+    return (*sums, found.cause, found.since)
 
 
 @pytest.fixture
@@ -43,13 +52,13 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_a_session(path: Path) -> None:
-    assert glance(str(path), "s") == Glance(4, 3300, 1490, 600, "HIS005", 2)
-    assert glance(str(path), "other") == Glance(1, 9000, 0, 8000, "VOL001", 0)
-    assert glance(str(path), "quiet") == Glance(1, 0, 0, 0, "", 0)
+    assert seen(path, "s") == (4, 3300, 1490, 600, "HIS005", 2)
+    assert seen(path, "other") == (1, 9000, 0, 8000, "VOL001", 0)
+    assert seen(path, "quiet") == (1, 0, 0, 0, "", 0)
 
 
 def test_without_a_name_the_one_that_asked_last(path: Path) -> None:
-    assert glance(str(path), "") == glance(str(path), "quiet")
+    assert seen(path, "") == seen(path, "quiet")
 
 
 def test_nothing_yet(path: Path, tmp_path: Path) -> None:
@@ -61,11 +70,11 @@ def test_it_is_the_sum_that_the_others_show(path: Path) -> None:
     with Query(path) as query:
         totals = query.totals()
         records = query.page(limit=50).records
-    seen = [one for name in ("s", "other", "quiet") if (one := glance(str(path), name))]
-    assert sum(one.cached_tokens for one in seen) == totals.cached_tokens
-    assert sum(one.prompt_tokens for one in seen) == totals.cached_tokens + totals.processed_tokens
-    assert sum(one.requests for one in seen) == totals.requests == len(records)
-    assert sum(one.lost_tokens for one in seen) == totals.lost_tokens
+    every = [one for name in ("s", "other", "quiet") if (one := glance(str(path), name))]
+    assert sum(one.cached_tokens for one in every) == totals.cached_tokens
+    assert sum(one.prompt_tokens for one in every) == totals.cached_tokens + totals.processed_tokens
+    assert sum(one.requests for one in every) == totals.requests == len(records)
+    assert sum(one.lost_tokens for one in every) == totals.lost_tokens
 
 
 def test_a_file_that_is_no_ledger_is_an_error_of_sqlite(tmp_path: Path) -> None:
@@ -82,6 +91,6 @@ def test_the_default_place_is_the_settings_own(monkeypatch: pytest.MonkeyPatch, 
 def test_it_brings_nothing_slow_with_it() -> None:
     said = "import sys; import keepwarm.views.statusline; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
-    assert not {"typer", "rich", "msgspec", "aiohttp", "asyncio", "pathlib", "keepwarm.config"} & set(
+    assert not {"typer", "rich", "msgspec", "aiohttp", "asyncio", "pathlib", "typing", "keepwarm.config"} & set(
         done.stdout.split()
     )
