@@ -76,7 +76,7 @@ def serve(
 )
 def run(
     context: typer.Context,
-    agent: Annotated[str, typer.Argument(help="claude, opencode, qwen, pi or cline; what follows is its own")],
+    agent: Annotated[str, typer.Argument(help="claude, opencode, qwen, pi or cline; what follows is its own")] = "",
     upstream: Annotated[str | None, typer.Option(help="Address of the model server, http://127.0.0.1:8080")] = None,
     engine: Annotated[str | None, typer.Option(help="Run llama.cpp on this GGUF file; or: demo")] = None,
     port: Annotated[int | None, typer.Option(help="Where the gateway listens (8787); 0 takes a free port")] = None,

@@ -60,6 +60,8 @@ class Door(msgspec.Struct, frozen=True):
     """What the gateway wants as an API key; "" when it wants none."""
     local: bool = True
     """Whether the model server is on this machine or in its network: it has no use for anybody's real key."""
+    first_party: bool = False
+    """Whether it is the agent's own vendor, which reads what others are better without."""
 
 
 class Want(msgspec.Struct, frozen=True):

@@ -69,7 +69,9 @@ def managed_folder() -> Path:
 
 def launch(door: Door, arguments: Sequence[str], environment: Mapping[str, str], folder: str) -> Launch:
     """See Client. What stands in a settings file would win over the environment, so `--settings` says it too."""
-    said = {BASE_URL: door.url, HEADER_OFF: "0", HINTS: "1"}
+    said = {BASE_URL: door.url, HINTS: "1"}
+    if not door.first_party:
+        said[HEADER_OFF] = "0"
     if door.local:
         # A title call beside the first turn, telemetry: nothing that a local model should be kept from work by.
         said |= {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1"}

@@ -49,10 +49,11 @@ class Neighbour(msgspec.Struct, frozen=True):
     kind: str = ""
     model: str = ""
     context: int | None = None
+    first_party: bool = False
 
     def door(self, key: str, model: str) -> Door:
         """As an agent is pointed at it. `model` is the user's word for the model; "" when there is none."""
-        return Door(self.url, model or self.model, self.context, key, is_nearby(self.upstream))
+        return Door(self.url, model or self.model, self.context, key, is_nearby(self.upstream), self.first_party)
 
 
 def address(config: Config) -> str:
@@ -105,6 +106,7 @@ def find(url: str, key: str = "") -> Neighbour | None:
         str(said.get("kind") or ""),
         model,
         context if isinstance(context, int) else None,
+        said.get("first_party") is True,
     )
 
 
@@ -187,13 +189,13 @@ class Hold:
                 start_new_session=True,
                 env=os.environ | {"NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
             )
-        if not private:
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, str(process.pid).encode(), 0)
         while process.poll() is None:
             with contextlib.suppress(AgentError):
                 found = find(url, key)
                 if found is not None and found.pid == process.pid:
+                    if not private:  # not before: another run's gateway may have the port
+                        os.ftruncate(self._descriptor, 0)
+                        os.pwrite(self._descriptor, str(process.pid).encode(), 0)
                     return found
             time.sleep(_LOOK_SECONDS)
         raise AgentError(self._last_words())
@@ -232,6 +234,10 @@ class Hold:
             there = find(self._url, self._key) if number and self._url else None
             if there is not None and there.pid == number:
                 os.kill(number, signal.SIGTERM)
+                # The lock is held until it is gone, so that no run shares a gateway that is about to end.
+                until = time.monotonic() + _END_SECONDS
+                while find(self._url, self._key) is not None and time.monotonic() < until:
+                    time.sleep(_LOOK_SECONDS)
 
     def share(self, url: str, key: str) -> None:
         """Use the gateway at `url`, which somebody else has started."""

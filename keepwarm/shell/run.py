@@ -34,6 +34,8 @@ def run(name: str, arguments: Sequence[str], config: Config, asked: Asked, conso
 
     Raises KeepwarmError for what cannot start.
     """
+    if not name:
+        raise AgentError(_which())
     client = registry.find(name)
     program = agents.require_program(client)
     check(config)
@@ -52,6 +54,15 @@ def run(name: str, arguments: Sequence[str], config: Config, asked: Asked, conso
         with agents.own_folder() as folder:
             launch = client.launch(door, arguments, os.environ, folder)
             return agents.perform(program, launch, Path(folder))
+
+
+def _which() -> str:
+    """What there is to start here."""
+    rows = [
+        f"    keepwarm run {one.name:<10} {one.title:<12} {agents.program_of(one) or f'not installed: {one.install}'}"
+        for one in registry.CLIENTS.values()
+    ]
+    return "\n".join(("name the agent to start; what follows its name is its own:", *rows))
 
 
 def _gateway(config: Config, asked: Asked, hold: Hold, console: Console) -> Neighbour:

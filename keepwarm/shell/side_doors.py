@@ -74,6 +74,7 @@ class _Doors:
         traits = await self._gateway.upstream.traits() if keeper else None
         if traits is not None:
             state |= {"kind": traits.kind, "model": traits.model, "slots": traits.slots, "context": traits.context}
+            state["first_party"] = traits.first_party
         return web.json_response(state, status=200 if keeper else 503)
 
     async def models(self, request: web.Request) -> web.StreamResponse:

@@ -53,6 +53,11 @@ def test_a_key_goes_on_to_a_server_that_sells_answers() -> None:
     assert "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC" not in one.variables
 
 
+def test_its_own_vendor_gets_the_header_that_it_reads() -> None:
+    one = started(door=Door("http://127.0.0.1:8787", local=False, first_party=True))
+    assert "CLAUDE_CODE_ATTRIBUTION_HEADER" not in one.variables.keys() | settings(one).keys()
+
+
 def test_the_gateways_key_takes_the_keys_place_and_stands_in_no_argument() -> None:
     one = started(door=Door("http://127.0.0.1:1", key="gate"), ANTHROPIC_API_KEY="sk-real")
     assert one.variables["ANTHROPIC_AUTH_TOKEN"] == "gate"

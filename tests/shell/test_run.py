@@ -92,11 +92,16 @@ async def test_the_last_one_ends_the_gateway_that_they_share(terminal: Terminal,
     assert await asyncio.to_thread(find, terminal.url) is not None
     second.send_signal(signal.SIGTERM)
     assert await second.wait() == 128 + signal.SIGTERM
-    async with asyncio.timeout(30):  # it lets what is in flight end, and nobody waits for that
-        while True:
-            if await asyncio.to_thread(find, terminal.url) is None:
-                break
-            await asyncio.sleep(0.05)
+    assert left(terminal) == []
+
+
+async def test_two_at_one_moment_share_one_gateway(terminal: Terminal, open_stub: OpenStub) -> None:
+    stub = await open_stub()
+    for name in ("claude", "qwen", "opencode"):
+        terminal.install(name, end="time.sleep(1)")
+    ran = await asyncio.gather(*(terminal.run("--upstream", stub.url, name) for name in ("claude", "qwen", "opencode")))
+    assert [one.returncode for one in ran] == [0, 0, 0], ran
+    assert all(f"-> {terminal.url} ->" in one.stderr for one in ran)
     assert left(terminal) == []
 
 
@@ -184,6 +189,7 @@ async def test_what_is_no_keepwarm_is_told(terminal: Terminal, open_stub: OpenSt
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ([], "keepwarm run claude     Claude Code  not installed: npm install -g @anthropic-ai/claude-code"),
         (["claude"], "npm install -g @anthropic-ai/claude-code"),
         (["emacs"], "use one of claude, opencode, qwen, pi, cline"),
     ],

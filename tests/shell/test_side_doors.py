@@ -57,7 +57,13 @@ async def test_health_is_the_servers(
     assert await get(http, gateway.url + "/health") == (503, {"status": "no model server", **who})
     stub.props_status = 200
     status, said = await get(http, gateway.url + "/health")
-    about = {"kind": "llamacpp", "model": said["model"], "slots": said["slots"], "context": said["context"]}
+    about = {
+        "kind": "llamacpp",
+        "model": said["model"],
+        "slots": said["slots"],
+        "context": said["context"],
+        "first_party": False,
+    }
     assert (status, said) == (200, {"status": "ok", **who, **about})
 
 
