@@ -195,7 +195,8 @@ class Hold:
                 if found is not None and found.pid == process.pid:
                     if not private:  # not before: another run's gateway may have the port
                         os.ftruncate(self._descriptor, 0)
-                        os.pwrite(self._descriptor, str(process.pid).encode(), 0)
+                        os.lseek(self._descriptor, 0, os.SEEK_SET)
+                        os.write(self._descriptor, str(process.pid).encode())
                     return found
             time.sleep(_LOOK_SECONDS)
         raise AgentError(self._last_words())
@@ -227,7 +228,8 @@ class Hold:
             if not self._private:
                 os.ftruncate(self._descriptor, 0)
             return
-        number = int(os.pread(self._descriptor, 32, 0) or b"0")
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        number = int(os.read(self._descriptor, 32) or b"0")
         os.ftruncate(self._descriptor, 0)
         # The number may be another program's by now: only the gateway itself can say that it is its own.
         with contextlib.suppress(AgentError, OSError):

@@ -15,6 +15,7 @@ from keepwarm.clients.api import Places
 from keepwarm.config import Config, LedgerSettings
 from keepwarm.errors import AgentError, ConfigError
 from keepwarm.shell.fix import Fixing, Wish, fix
+from tests.clients.corpus import CORPUS
 from tests.shell.conftest import OpenGateway, OpenStub
 
 OLD = b'{\r\n\t"model": "opus", \r\n\t"env": {"ANTHROPIC_API_KEY": "sk-ant-hunter2"}\r\n}'
@@ -81,6 +82,19 @@ def test_yes_writes_and_undo_gives_the_bytes_back(desk: Desk) -> None:
     assert len(desk.asked) == 1, "the second time there is nothing to ask"
     assert desk.fix("claude", undo=True)[0] == 0
     assert desk.file.read_bytes() == OLD
+    assert desk.backups == []
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_every_shape_is_written_once_and_comes_back(name: str, desk: Desk) -> None:
+    desk.write(CORPUS[name])
+    assert desk.fix(yes=True)[0] == 0
+    written = desk.file.read_bytes()
+    assert json.loads(written.decode("utf-8-sig"))["env"][HEADER] == "0"
+    assert desk.fix(yes=True)[0] == 0
+    assert desk.file.read_bytes() == written
+    assert desk.fix(undo=True)[0] == 0
+    assert desk.file.read_bytes() == CORPUS[name]
     assert desk.backups == []
 
 
