@@ -217,7 +217,12 @@ def test_run_hands_over_what_is_the_agents(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_fix_hands_its_options_over(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Any] = []
-    monkeypatch.setattr("keepwarm.shell.fix.fix", lambda config, wish, console: given.append(wish) or 1)
+
+    def fix(config: Config, wish: Any, console: Any) -> int:
+        given.append(wish)
+        return 1
+
+    monkeypatch.setattr("keepwarm.shell.fix.fix", fix)
     assert RUNNER.invoke(cli.app, ["fix", "qwen", "--project", "--yes", "--gateway", "none"]).exit_code == 1
     assert (given[0].client, given[0].scope, given[0].gateway) == ("qwen", "project", "none")
     assert (given[0].yes, given[0].undo, given[0].json, given[0].statusline) == (True, False, False, False)

@@ -136,8 +136,8 @@ class Client(msgspec.Struct, frozen=True):
     """Other settings files that win over the ones in `files`, strongest first."""
     settings: tuple[Setting, ...] = ()
     habits: tuple[Habit, ...] = ()
-    variables_win: bool = True
-    """Whether a variable of the environment wins over the settings file."""
+    variables: tuple[str, ...] = ()
+    """Variables of the environment that win over the settings files."""
 
 
 def version_of(text: str) -> Version:

@@ -59,7 +59,9 @@ def files(places: Places) -> tuple[SettingsFile, ...]:
 
 def overrides(places: Places) -> tuple[Path, ...]:
     """See Client: what an administrator has set, and what stands beside the project's file."""
-    return managed_folder() / "managed-settings.json", places.project / ".claude" / "settings.local.json"
+    folder = managed_folder()
+    parts = sorted((folder / "managed-settings.d").glob("*.json"), reverse=True)
+    return *parts, folder / "managed-settings.json", places.project / ".claude" / "settings.local.json"
 
 
 def managed_folder() -> Path:
@@ -122,7 +124,6 @@ CLAUDE: Final = Client(
     launch=launch,
     wanted=wanted,
     overrides=overrides,
-    variables_win=False,
     settings=(
         Setting(HEADER_OFF, "0", "no billing line at the head of the prompt", always=True),
         Setting(HINTS, "1", "headers that say which agent asks and what for", since=(2, 1, 273)),

@@ -82,5 +82,6 @@ CLINE: Final = Client(
     files=files,
     launch=launch,
     wanted=wanted,
+    variables=("CLINE_PROVIDER_SETTINGS_PATH", "CLINE_PROVIDER"),
     habits=(Habit("no name of the conversation is sent", ("SEA002",)),),
 )

@@ -73,6 +73,7 @@ OPENCODE: Final = Client(
     files=files,
     launch=launch,
     wanted=wanted,
+    variables=(CONTENT, "OPENCODE_CONFIG"),
     habits=(
         Habit("tool arguments are written anew, without blanks", ("HIS003",)),
         Habit("a title call in front of the first turn", ("SEA001",)),

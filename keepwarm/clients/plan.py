@@ -90,8 +90,9 @@ def _notes(
     for name, value in dict(wanted.get("env", {})).items():
         there = environment.get(name)
         if there is not None and there != value:
-            wins = "wins over this file" if client.variables_win else "loses to this file"
-            notes.append(f"{name} in your environment says otherwise, and {wins}")
+            notes.append(f"{name} in your environment says otherwise, and loses to this file")
+    won = [name for name in client.variables if environment.get(name)]
+    notes += [f"{name} is set in your environment and wins over this file: take it out there" for name in won]
     if client.name == "claude" and want.door is not None:
         if needs_key(now, environment):
             notes.append(

@@ -60,6 +60,7 @@ QWEN: Final = Client(
     files=files,
     launch=launch,
     wanted=wanted,
+    variables=("OPENAI_BASE_URL",),
     habits=(
         Habit("git status and the folder tree in the system prompt", ("VOL004",)),
         Habit("the reminder of the date moves to the newest turn", ("HIS001",)),

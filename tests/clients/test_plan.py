@@ -154,12 +154,21 @@ def test_a_managed_setting_is_told(places: Places, tmp_path: Path, monkeypatch: 
     managed.write_text(json.dumps({"env": {NAME: "1"}}))
     monkeypatch.setattr("keepwarm.clients.claude.managed_folder", lambda: tmp_path)
     assert planned(None, places).notes == (f"{managed} wins over this file and says otherwise: env.{NAME}",)
+    (tmp_path / "managed-settings.d").mkdir()
+    part = managed.rename(tmp_path / "managed-settings.d" / "10.json")
+    assert planned(None, places).notes == (f"{part} wins over this file and says otherwise: env.{NAME}",)
 
 
 def test_a_variable_that_says_otherwise_is_told(tmp_path: Path) -> None:
     places = Places(tmp_path, tmp_path / "work", {NAME: "1"})
     (note,) = planned(None, places).notes
     assert note == f"{NAME} in your environment says otherwise, and loses to this file"
+
+
+def test_a_variable_that_wins_is_told(tmp_path: Path) -> None:
+    places = Places(tmp_path, tmp_path / "work", {"OPENAI_BASE_URL": "http://else/v1"})
+    (note,) = planned(None, places, Want(DOOR), CLIENTS["qwen"]).notes
+    assert note == "OPENAI_BASE_URL is set in your environment and wins over this file: take it out there"
 
 
 def test_what_keeps_claude_code_from_the_gateway_is_told(tmp_path: Path) -> None:
