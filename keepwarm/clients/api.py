@@ -132,8 +132,10 @@ class Client(msgspec.Struct, frozen=True):
     """(gateway, the user's arguments, the caller's environment, folder of this process)"""
     wanted: Callable[[str, Any, Want], Mapping[str, Any]]
     """(part, what the file says now, what is asked): the values that shall stand in the file"""
-    overrides: Callable[[Places], tuple[Path, ...]] = lambda _: ()
-    """Other settings files that win over the ones in `files`, strongest first."""
+    managed: Callable[[Places], tuple[SettingsFile, ...]] = lambda _: ()
+    """An administrator's settings, strongest first: they win over everything, a launch's own included."""
+    beside: Callable[[Places], tuple[SettingsFile, ...]] = lambda _: ()
+    """Other files that win over those in `files`, strongest first."""
     settings: tuple[Setting, ...] = ()
     habits: tuple[Habit, ...] = ()
     variables: tuple[str, ...] = ()

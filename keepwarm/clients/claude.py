@@ -57,11 +57,16 @@ def files(places: Places) -> tuple[SettingsFile, ...]:
     )
 
 
-def overrides(places: Places) -> tuple[Path, ...]:
-    """See Client: what an administrator has set, and what stands beside the project's file."""
+def managed(places: Places) -> tuple[SettingsFile, ...]:
+    """See Client."""
     folder = managed_folder()
     parts = sorted((folder / "managed-settings.d").glob("*.json"), reverse=True)
-    return *parts, folder / "managed-settings.json", places.project / ".claude" / "settings.local.json"
+    return tuple(SettingsFile(path, "user", STRICT) for path in (*parts, folder / "managed-settings.json"))
+
+
+def beside(places: Places) -> tuple[SettingsFile, ...]:
+    """See Client: one person's settings of a project."""
+    return (SettingsFile(places.project / ".claude" / "settings.local.json", "project", STRICT),)
 
 
 def managed_folder() -> Path:
@@ -123,7 +128,8 @@ CLAUDE: Final = Client(
     files=files,
     launch=launch,
     wanted=wanted,
-    overrides=overrides,
+    managed=managed,
+    beside=beside,
     settings=(
         Setting(HEADER_OFF, "0", "no billing line at the head of the prompt", always=True),
         Setting(HINTS, "1", "headers that say which agent asks and what for", since=(2, 1, 273)),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,8 +12,9 @@ from keepwarm.clients import settings_file
 from keepwarm.clients.api import Client, Places, SettingsFile, Want, at
 from keepwarm.clients.claude import ELSEWHERE, needs_key
 from keepwarm.clients.hunks import unified
+from keepwarm.clients.outranked import said_otherwise
 from keepwarm.clients.settings_file import Found
-from keepwarm.codec.jsonc import STRICT, parse, value_of
+from keepwarm.codec.jsonc import parse, value_of
 from keepwarm.codec.jsonc_edit import changes, edited
 from keepwarm.errors import SettingsError
 
@@ -85,7 +85,7 @@ def _without_nothing(wanted: Mapping[str, Any]) -> dict[str, Any]:
 def _notes(
     client: Client, wanted: Mapping[str, Any], now: Any, want: Want, places: Places, file: SettingsFile
 ) -> tuple[str, ...]:
-    notes = [_won(client, wanted, path) for path in _stronger(client, places, file)]
+    notes = [_won(wanted, other) for other in _stronger(client, places, file)]
     environment = places.environment
     for name, value in dict(wanted.get("env", {})).items():
         there = environment.get(name)
@@ -109,41 +109,15 @@ def _notes(
     return tuple(note for note in notes if note)
 
 
-def _stronger(client: Client, places: Places, file: SettingsFile) -> list[Path]:
+def _stronger(client: Client, places: Places, file: SettingsFile) -> list[SettingsFile]:
     """Settings files that win over one."""
-    others = [] if file.scope == "project" else [one.path for one in client.files(places) if one.scope == "project"]
-    return [*client.overrides(places), *others]
+    projects = [one for one in client.files(places) if (one.scope, one.part) == ("project", file.part)]
+    return [*client.managed(places), *client.beside(places), *(projects if file.scope == "user" else ())]
 
 
-def _won(client: Client, wanted: Mapping[str, Any], path: Path) -> str:
-    """What another file says otherwise, in words; "" when it says nothing of it."""
-    differing = _differing(wanted, _read(path))
-    if not differing:
-        return ""
-    return f"{path} wins over this file and says otherwise: {', '.join(differing)}"
-
-
-def _read(path: Path) -> Any:
-    """What a file says; None when it says nothing that can be read. Its own reader decides; this one is only asked."""
-    try:
-        found = settings_file.look(path)
-        said = settings_file.understand(found, STRICT, "")
-    except SettingsError:
-        return None
-    return value_of(said.text, said.root) if said.root is not None else None
-
-
-def _differing(wanted: Mapping[str, Any], other: Any, under: str = "") -> list[str]:
-    """The names of the values that another document has and has otherwise."""
-    found: list[str] = []
-    for key, value in wanted.items():
-        if not isinstance(other, Mapping) or key not in other:
-            continue
-        if isinstance(value, Mapping):
-            found += _differing(value, other[key], f"{under}{key}.")
-        elif other[key] != value:
-            found.append(f"{under}{key}")
-    return found
+def _won(wanted: Mapping[str, Any], other: SettingsFile) -> str:
+    differing = said_otherwise(wanted, other)
+    return f"{other.path} wins over this file and says otherwise: {', '.join(differing)}" if differing else ""
 
 
 def as_json(plans: list[Plan], failed: Mapping[str, str], written: Callable[[Plan], bool]) -> str:

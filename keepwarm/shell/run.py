@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 
 from keepwarm.clients import registry
+from keepwarm.clients.outranked import said_otherwise
 from keepwarm.config import Config, check
 from keepwarm.errors import AgentError
 from keepwarm.shell import agents, neighbour
@@ -53,6 +54,10 @@ def run(name: str, arguments: Sequence[str], config: Config, asked: Asked, conso
         console.print(said, style="dim", highlight=False, markup=False, soft_wrap=True)
         with agents.own_folder() as folder:
             launch = client.launch(door, arguments, os.environ, folder)
+            for file in client.managed(agents.places()):
+                if names := said_otherwise({"env": launch.variables}, file):
+                    warning = f"keepwarm: {file.path} wins over this and says otherwise: {', '.join(names)}"
+                    console.print(warning, style="yellow", highlight=False, markup=False, soft_wrap=True)
             return agents.perform(program, launch, Path(folder))
 
 

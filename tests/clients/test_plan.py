@@ -131,6 +131,13 @@ def test_a_key_that_stands_there_stays(name: str, places: Places) -> None:
     assert "mine" not in "".join(second.diff)
 
 
+def test_a_projects_file_is_read_as_its_agent_reads_it(places: Places) -> None:
+    places.project.mkdir()
+    (places.project / "opencode.json").write_text('{"model": "other/x", // mine\n}')
+    (note,) = planned(None, places, Want(DOOR), CLIENTS["opencode"]).notes
+    assert note == f"{places.project / 'opencode.json'} wins over this file and says otherwise: model"
+
+
 @pytest.mark.parametrize("name", ["opencode", "qwen", "pi", "cline"])
 def test_without_a_gateway_the_others_have_nothing_to_write(name: str, places: Places) -> None:
     client = CLIENTS[name]
