@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -11,7 +12,7 @@ def main() -> None:
         from keepwarm.views.statusline import main as draw
 
         draw(sys.argv[2:])
-        return
+        os._exit(0)  # nothing is open, and to tidy up takes milliseconds too
     from keepwarm.cli import main as everything
 
     everything()

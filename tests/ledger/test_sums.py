@@ -91,6 +91,15 @@ def test_the_default_place_is_the_settings_own(monkeypatch: pytest.MonkeyPatch, 
 def test_it_brings_nothing_slow_with_it() -> None:
     said = "import sys; import keepwarm.views.statusline; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
-    assert not {"typer", "rich", "msgspec", "aiohttp", "asyncio", "pathlib", "typing", "keepwarm.config"} & set(
-        done.stdout.split()
-    )
+    assert not {
+        "typer",
+        "rich",
+        "msgspec",
+        "aiohttp",
+        "asyncio",
+        "pathlib",
+        "typing",
+        "json",
+        "re",
+        "keepwarm.config",
+    } & set(done.stdout.split())

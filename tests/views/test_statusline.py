@@ -37,6 +37,10 @@ def test_what_is_shown(seen: Glance | None, shown: str) -> None:
     ("said", "session"),
     [
         ('{"session_id": "abc", "model": {}}', "abc"),
+        ('{"cwd":"/a \\"session_id\\":\\"no\\"","session_id":"abc-1"}', "abc-1"),
+        ('{\n  "session_id"\n : "abc"\n}', "abc"),
+        ('{"session_id": "a\\u0062"}', ""),
+        ('{"session_id": "a', ""),
         ("", ""),
         ("{", ""),
         ("[]", ""),
