@@ -1,4 +1,4 @@
-"""How long `keepwarm explain` takes with a ledger of a million requests.
+"""How long `keepwarm explain`, and the questions of the live views, take with a ledger of a million requests.
 
     python -m bench.explain [--requests 1000000] [--ledger FILE]
 
@@ -27,6 +27,7 @@ from rich.console import Console
 from bench.overhead import markdown
 from keepwarm.core.events import Usage
 from keepwarm.core.prompt import EditNote
+from keepwarm.ledger.query import Only, Query
 from keepwarm.ledger.records import Place, Record, Seat, Verdict
 from keepwarm.ledger.rows import COLUMNS, row_of
 from keepwarm.ledger.store import Ledger
@@ -34,6 +35,8 @@ from keepwarm.views.explain import print_explain
 
 TURNS: Final = 200
 """Requests of one conversation."""
+LINEAGES: Final = 5
+"""Conversations of one session."""
 ROUNDS: Final = 9
 _BATCH: Final = 20_000
 _INSERT: Final = f"INSERT INTO requests ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
@@ -64,7 +67,7 @@ def record(number: int) -> Record:
         at=1_790_000_000.0 + number,
         front="anthropic",
         client="claude-cli/2.1.328",
-        session=f"{lineage:08x}-0000-4000-8000-000000000001",
+        session=f"{lineage // LINEAGES:08x}-0000-4000-8000-000000000001",
         agent="",
         kind="main",
         lineage=f"{lineage:032x}",
@@ -122,7 +125,25 @@ def measure(path: Path, requests: int) -> list[Took]:
 
         return start
 
+    last = record(requests - 1)
+
+    def question(ask: Callable[[Query], object]) -> Callable[[], None]:
+        def put() -> None:
+            with Query(path) as query:
+                ask(query)
+
+        return put
+
     return [
+        Took("totals of everything", _timed(question(lambda query: query.totals()))),
+        Took("totals since a moment in an hour", _timed(question(lambda query: query.totals(last.at - 86_000.5)))),
+        Took("totals of a session", _timed(question(lambda query: query.totals(session=last.session)))),
+        Took("the newest 100 sessions", _timed(question(lambda query: query.sessions()))),
+        Took("the conversations of a session", _timed(question(lambda query: query.conversations(last.session)))),
+        Took("series, a day by hours", _timed(question(lambda query: query.series(last.at - 86_400, None, 3600)))),
+        Took("series, an hour by minutes", _timed(question(lambda query: query.series(last.at - 3600, None, 60)))),
+        Took("series, everything by days", _timed(question(lambda query: query.series(0, None, 86_400)))),
+        Took("a page of one cause", _timed(question(lambda query: query.page(only=Only(cause="HIS005"))))),
         Took("explain last", _timed(asked("last"))),
         Took("explain ID", _timed(asked(middle))),
         Took("explain the beginning of an ID", _timed(asked(middle[:10]))),

@@ -24,7 +24,7 @@ import msgspec
 
 from keepwarm.errors import ConfigError
 from keepwarm.exchange.routing import Ways
-from keepwarm.ledger.sums import default_path
+from keepwarm.ledger.glance import default_path
 from keepwarm.rules.api import Rule, Safety
 from keepwarm.rules.mrk003 import reads_marks
 from keepwarm.rules.sea002 import HEADERS as AFFINITY_HEADERS
@@ -94,8 +94,21 @@ class LedgerSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sends the conversation again can open it."""
     keep_days: float = 30.0
     """Days for which what stands is kept after its conversation was used last."""
+    records_days: float = 90.0
+    """Days for which requests, and their texts where they are recorded, are kept: a conversation goes as a whole when
+    it was last used so long ago."""
     keep_bytes: int = 2**30
     """Bytes that what stands may take; the conversations used longest ago go first."""
+
+
+class AlertSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is told when a session reuses too little (below 80, 60 and 40 % of its prompts) or a new cause turns up,
+    besides the live views."""
+
+    webhook: str = ""
+    """An address that alerts are posted to, as JSON with the words under `text`. Empty: none."""
+    desktop: bool = False
+    """Whether the desktop shows them (by `notify-send` on Linux, `osascript` on macOS)."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,6 +122,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which rules are applied for one kind of client, by its name."""
     ledger: LedgerSettings = LedgerSettings()
     """What is written down."""
+    alerts: AlertSettings = AlertSettings()
+    """Who is told of what a person should know."""
     engine: str = ""
     """A GGUF file to serve with the embedded engine, or `demo`."""
     engine_slots: int = 4
@@ -119,6 +134,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where to listen; anything but loopback needs a key."""
     port: int = DEFAULT_PORT
     """Where to listen. 0 takes a free port."""
+    hosts: tuple[str, ...] = ()
+    """Names of this machine, besides `localhost` and `host`, under which the pages, the API and the metrics may be
+    asked for. An unknown name is refused: a page of the web may have pointed it here."""
     key: str = ""
     """What clients must show as their API key; needed when the host is not loopback."""
     keep: bool = True
@@ -217,6 +235,8 @@ def check(config: Config) -> Config:
     url, kind = config.upstream.url, config.upstream.kind
     if url and not _is_address(url):
         raise ConfigError(f"the upstream {url!r} is not an address: write it as http://127.0.0.1:8080")
+    if config.alerts.webhook and not _is_address(config.alerts.webhook):  # it may hold a secret: it is not repeated
+        raise ConfigError("alerts.webhook is not an address: write it as https://HOST/PATH")
     for header in config.upstream.affinity_headers:
         if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", header):
             raise ConfigError(
@@ -230,6 +250,7 @@ def check(config: Config) -> Config:
         ("engine_context", config.engine_context, 0),
         ("max_body", config.max_body, 1),
         ("ledger.keep_days", config.ledger.keep_days, 0),
+        ("ledger.records_days", config.ledger.records_days, 0),
         ("ledger.keep_bytes", config.ledger.keep_bytes, 0),
     ):
         if value < least:

@@ -121,7 +121,7 @@ def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("port =", "is not valid TOML"),
-        ("upstrem = 1", "there is no setting upstrem: there are upstream, rules, clients, ledger, engine, "),
+        ("upstrem = 1", "there is no setting upstrem: there are upstream, rules, clients, ledger, alerts, engine, "),
         (
             "[upstream]\nurll = 'x'",
             "there is no setting upstream.urll: there are url, kind, model, key, rewrite, slots, ",

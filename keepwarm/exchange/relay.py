@@ -198,6 +198,7 @@ class Passage:
     def _notice(self, event: Said) -> None:
         story = self._story
         if isinstance(event, Progress):
+            story.progress = event
             story.usage = Usage(event.total, event.cached, prompt_ms=event.ms).over(story.usage)
         elif isinstance(event, Finished):
             story.usage = event.usage.over(story.usage)

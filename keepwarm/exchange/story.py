@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from keepwarm.core import digest
-from keepwarm.core.events import Usage
+from keepwarm.core.events import Progress, Usage
 from keepwarm.core.prompt import EditNote
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.exact import Case, Question, question
@@ -53,6 +53,8 @@ class Story:
         self.ending: Ending = "done"
         self.error = ""
         self.usage = Usage()
+        self.progress: Progress | None = None
+        """The server's latest word on its prefill."""
         self.sent_bytes = 0
         self.answered_bytes = 0
         self.overhead = UNSET

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from keepwarm.errors import LedgerError
+from keepwarm.ledger import tallies
 
 APPLICATION_ID = 0x6B77726D
 """"kwrm", in the file's header (https://www.sqlite.org/pragma.html#pragma_application_id)."""
@@ -63,6 +64,22 @@ CREATE TABLE requests (
     edits TEXT NOT NULL,  -- JSON
     metadata TEXT NOT NULL  -- JSON
 )
+"""
+
+# A list of digests is msgpack: a head of 1, 3 or 5 bytes, then 18 bytes for each digest of 16.
+_COUNT_USES = """
+UPDATE segments SET uses = listed.uses FROM (
+    WITH RECURSIVE
+    lists (digests, at) AS (
+        SELECT digests, CASE substr(digests, 1, 1) WHEN x'dc' THEN 4 WHEN x'dd' THEN 6 ELSE 2 END FROM request_segments
+    ),
+    entries (digests, at) AS (
+        SELECT digests, at FROM lists WHERE at < length(digests)
+        UNION ALL
+        SELECT digests, at + 18 FROM entries WHERE at + 18 < length(digests)
+    )
+    SELECT substr(digests, at + 2, 16) AS digest, count(*) AS uses FROM entries GROUP BY 1
+) AS listed WHERE segments.digest = listed.digest
 """
 
 STEPS: tuple[tuple[str, ...], ...] = (
@@ -133,6 +150,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
         "CREATE INDEX tenants_by_slot ON tenants (server, slot)",
+    ),
+    tallies.STEP,
+    (
+        # In how many lists of request_segments a text stands: it goes with the last of them.
+        "ALTER TABLE segments ADD COLUMN uses INTEGER NOT NULL DEFAULT 0",
+        _COUNT_USES,
     ),
 )
 

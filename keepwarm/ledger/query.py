@@ -1,8 +1,8 @@
 """Reading the ledger: everything a view shows comes from here, through a connection that cannot write.
 
 A request is found in the order of writing (`seq`), which is the order in which requests ended. Each question is
-answered from an index: with a million requests the newest, one by id, a page and a lineage take milliseconds;
-`totals` reads every request since its moment.
+answered from an index or from sums that the file keeps: with a million requests the newest, one by id, a page, a
+lineage, the sessions and the totals take milliseconds.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from typing import Any
 import msgspec
 
 from keepwarm.errors import LedgerError
-from keepwarm.ledger import migrations, recordings
+from keepwarm.ledger import migrations, recordings, sessions, sums
 from keepwarm.ledger.records import Record, Recording
 from keepwarm.ledger.rows import COLUMNS, record_of
-from keepwarm.ledger.sums import SUMS
+from keepwarm.ledger.sessions import ConversationSums, SessionPage, SessionSums
+from keepwarm.ledger.sums import Bucket, Totals
+from keepwarm.ledger.tallies import WHO
 
 _SELECT = f"SELECT seq, {', '.join(COLUMNS)} FROM requests"
 _LAST_CHARACTER = "\U0010ffff"
@@ -44,39 +46,37 @@ class News(msgspec.Struct, frozen=True):
     """What to give as `since` next time."""
 
 
-class Totals(msgspec.Struct, frozen=True):
-    """Sums over the requests since a moment. Tokens of requests whose server reported none are in no sum."""
+class Only(msgspec.Struct, frozen=True):
+    """Which requests a page has: those with exactly these values; None: any."""
 
-    requests: int
-    failed: int
-    """Requests that did not end as they should, hang-ups not counted."""
-    unreported: int
-    """Requests whose server did not say how many tokens it reused."""
-    prompt_tokens: int
-    """Over all requests that reported it; the share reused is cached / (cached + processed)."""
-    cached_tokens: int
-    processed_tokens: int
-    output_tokens: int
-    lost_tokens: int
-    """Tokens processed again that had been processed before."""
-    lost_by_cause: tuple[tuple[str, int], ...]
-    """(rule code, lost tokens), most first; a request's loss stands under its first cause, "" when none is known."""
-    dropped: int
-    """Records that could not be kept."""
-    drop_reason: str
-    """Why, for the latest of them; "" when none was dropped."""
+    lineage: str | None = None
+    cause: str | None = None
+    """The first one of the verdict."""
+    outcome: str | None = None
+    kind: str | None = None
+    client: str | None = None
+    model: str | None = None
+
+
+NO_MATTER = Only()
 
 
 class Query:
     """An open ledger for reading. Use it with `with`, in the thread that made it."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Raises LedgerError when there is no ledger yet, or the file is none that this keepwarm can read."""
+    def __init__(self, path: str | os.PathLike[str], *, any_thread: bool = False) -> None:
+        """any_thread  it may be closed by another thread than the one that uses it
+
+        Raises LedgerError when there is no ledger yet, or the file is none that this keepwarm can read."""
         self.path = Path(path)
         if not self.path.is_file() or not self.path.stat().st_size:
             raise self.nothing_yet()
         self._connection = sqlite3.connect(
-            f"{self.path.resolve().as_uri()}?mode=ro", uri=True, timeout=5.0, isolation_level=None
+            f"{self.path.resolve().as_uri()}?mode=ro",
+            uri=True,
+            timeout=5.0,
+            isolation_level=None,
+            check_same_thread=not any_thread,
         )
         try:
             known = len(migrations.STEPS)
@@ -115,7 +115,7 @@ class Query:
 
     def get(self, record_id: str) -> Record | None:
         """The request with exactly this id."""
-        rows = self._rows(f"{_SELECT} WHERE id = ?", record_id)
+        rows = self._ask(f"{_SELECT} WHERE id = ?", record_id)
         return record_of(rows[0][1:]) if rows else None
 
     def by_id(self, prefix: str) -> Record:
@@ -124,23 +124,30 @@ class Query:
             raise LedgerError("an id is needed: `keepwarm log` shows them")
         if exact := self.get(prefix):
             return exact
-        rows = self._rows(f"{_SELECT} WHERE id >= ? AND id < ? ORDER BY id LIMIT {_LISTED + 1}", *_span(prefix))
+        rows = self._ask(f"{_SELECT} WHERE id >= ? AND id < ? ORDER BY id LIMIT {_LISTED + 1}", *_span(prefix))
         if not rows:
             raise LedgerError(f"no request has an id that begins with {prefix!r}: `keepwarm log` shows them")
         if len(rows) > 1:
             raise LedgerError(_ambiguous("request", prefix, [row[1] for row in rows]))
         return record_of(rows[0][1:])
 
-    def page(self, before: int | None = None, limit: int = 50, session: str | None = None) -> Page:
+    def page(
+        self, before: int | None = None, limit: int = 50, session: str | None = None, only: Only = NO_MATTER
+    ) -> Page:
         """Up to `limit` requests before the place `before` (None: the newest), newest first.
 
-        `session` is the beginning of a session's name; LedgerError when none or several begin so.
+        session  the beginning of a session's name; LedgerError when none or several begin so
+        only     which of them
         """
         where, values = self._conditions(session)
+        for column, value in msgspec.structs.asdict(only).items():
+            if value is not None:
+                where.append(f"{column} = ?")
+                values.append(value)
         if before is not None:
             where.append("seq < ?")
             values.append(before)
-        rows = self._rows(f"{_SELECT}{_all(where)} ORDER BY seq DESC LIMIT ?", *values, limit + 1)
+        rows = self._ask(f"{_SELECT}{_all(where)} ORDER BY seq DESC LIMIT ?", *values, limit + 1)
         more = len(rows) > limit
         rows = rows[:limit]
         return Page(tuple(record_of(row[1:]) for row in rows), rows[-1][0] if more and rows else None)
@@ -148,62 +155,86 @@ class Query:
     def follow(self, since: int, limit: int = 500, session: str | None = None) -> News:
         """Up to `limit` requests after the place `since` (`end()` for those to come), oldest first."""
         where, values = self._conditions(session)
-        rows = self._rows(f"{_SELECT}{_all([*where, 'seq > ?'])} ORDER BY seq LIMIT ?", *values, since, limit)
+        rows = self._ask(f"{_SELECT}{_all([*where, 'seq > ?'])} ORDER BY seq LIMIT ?", *values, since, limit)
         return News(tuple(record_of(row[1:]) for row in rows), rows[-1][0] if rows else since)
+
+    def place(self, record_id: str) -> int | None:
+        """The place of a request in the order of writing, for `follow`; None when it is not there (yet)."""
+        rows = self._ask("SELECT seq FROM requests WHERE id = ?", record_id)
+        return int(rows[0][0]) if rows else None
 
     def end(self) -> int:
         """The place of the newest request, for `follow`; 0 when there is none."""
-        return int(self._rows("SELECT coalesce(max(seq), 0) FROM requests")[0][0])
+        return int(self._ask("SELECT coalesce(max(seq), 0) FROM requests")[0][0])
 
     def change(self) -> int:
         """A number that is another one after any other process has written to the file."""
-        return int(self._rows("PRAGMA data_version")[0][0])
+        return int(self._ask("PRAGMA data_version")[0][0])
 
     def lineage(self, lineage: str, limit: int = 1000) -> tuple[Record, ...]:
         """The newest `limit` requests of a lineage, oldest first."""
-        rows = self._rows(f"{_SELECT} WHERE lineage = ? ORDER BY seq DESC LIMIT ?", lineage, limit)
+        rows = self._ask(f"{_SELECT} WHERE lineage = ? ORDER BY seq DESC LIMIT ?", lineage, limit)
         return tuple(record_of(row[1:]) for row in reversed(rows))
+
+    def worst(self, since: float, until: float, limit: int, session: str | None = None) -> tuple[Record, ...]:
+        """The requests of a span of which most tokens were lost, that first; `session` as for `totals`."""
+        where, values = "outcome IN ('partial', 'miss') AND lost > 0 AND at >= ? AND at < ?", [since, until]
+        who: list[object] = []
+        if session is not None:
+            where, who = f"{where} AND {WHO.format('')} = ?", [session]
+        rows = self._ask(f"{_SELECT} WHERE {where} ORDER BY lost DESC, seq LIMIT ?", *values, *who, limit)
+        return tuple(record_of(row[1:]) for row in rows)
 
     def around(self, record: Record, earlier: int, later: int) -> tuple[Record, ...]:
         """The requests of a record's lineage around it, oldest first: up to `earlier` with itself, and `later` more."""
-        (place,) = self._rows("SELECT seq FROM requests WHERE id = ?", record.id) or [(0,)]
+        (place,) = self._ask("SELECT seq FROM requests WHERE id = ?", record.id) or [(0,)]
         where, order = f"{_SELECT} WHERE lineage = ? AND seq", "ORDER BY seq"
-        before = self._rows(f"{where} <= ? {order} DESC LIMIT ?", record.lineage, place[0], earlier)
-        after = self._rows(f"{where} > ? {order} LIMIT ?", record.lineage, place[0], later)
+        before = self._ask(f"{where} <= ? {order} DESC LIMIT ?", record.lineage, place[0], earlier)
+        after = self._ask(f"{where} > ? {order} LIMIT ?", record.lineage, place[0], later)
         return tuple(record_of(row[1:]) for row in (*reversed(before), *after))
 
     def is_recorded(self, record_id: str) -> bool:
         """Whether a request's texts are there."""
         found = "SELECT 1 FROM request_segments WHERE request = (SELECT seq FROM requests WHERE id = ?) LIMIT 1"
-        return bool(self._rows(found, record_id))
+        return bool(self._ask(found, record_id))
 
     def texts(self, record_id: str) -> Recording | None:
         """What a request said and what went upstream for it; None when it was not recorded (or is not there)."""
-        rows = self._rows("SELECT seq FROM requests WHERE id = ?", record_id)
+        rows = self._ask("SELECT seq FROM requests WHERE id = ?", record_id)
         try:
             return recordings.read(self._connection, rows[0][0], record_id) if rows else None
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger {self.path} cannot be read: {error}") from error
 
-    def totals(self, since: float = 0.0) -> Totals:
-        """Sums over the requests that came at or after `since` (Unix seconds)."""
-        moment: dict[str, object] = {"since": since}
-        (sums,) = self._rows(
-            f"SELECT {', '.join(SUMS.values())} FROM requests WHERE at >= :since",
-            named=moment,
-        )
-        causes = self._rows(
-            "SELECT coalesce(cause, ''), sum(lost) FROM requests WHERE at >= :since AND lost > 0"
-            " GROUP BY 1 ORDER BY 2 DESC, 1",
-            named=moment,
-        )
-        drops = self._rows("SELECT count, reason FROM drops WHERE at >= :since ORDER BY rowid", named=moment)
-        return Totals(
-            **dict(zip(SUMS, sums, strict=True)),
-            lost_by_cause=tuple((cause, lost) for cause, lost in causes),
-            dropped=sum(count for count, _ in drops),
-            drop_reason=drops[-1][1] if drops else "",
-        )
+    def totals(self, since: float = 0.0, until: float | None = None, session: str | None = None) -> Totals:
+        """Sums over the requests that came at or after `since` and before `until` (Unix seconds).
+
+        `session` is a session's whole name, or a conversation's where the client names none.
+        """
+        return sums.totals(self._ask, since, until, session)
+
+    def series(self, since: float, until: float | None, step: float) -> tuple[Bucket, ...]:
+        """The sums of each step (seconds) of a span that has requests, oldest first.
+
+        Quick where `step` is made of whole hours; else each request of the span is read.
+        """
+        return sums.series(self._ask, since, until, step)
+
+    def sessions(self, limit: int = 100, before: int | None = None, since: float = 0.0) -> SessionPage:
+        """Up to `limit` sessions, the one with the newest request first; `before` as the page in front says.
+
+        `since` leaves out sessions without a request since that moment (Unix seconds); the sums are always of all of a
+        session. Where a client names no session each of its conversations is one.
+        """
+        return sessions.sessions(self._ask, limit, before, since)
+
+    def session_sums(self, name: str) -> SessionSums | None:
+        """One session by its whole name; None when there is none."""
+        return next(iter(sessions.sessions(self._ask, 1, None, 0.0, name).sessions), None)
+
+    def conversations(self, session: str) -> tuple[ConversationSums, ...]:
+        """The conversations of a session (its whole name), in the order in which they began."""
+        return sessions.conversations(self._ask, session)
 
     def session(self, prefix: str) -> str:
         """The session whose name begins so. Raises LedgerError when there is none, or several (it names some)."""
@@ -211,7 +242,7 @@ class Query:
         low, high = _span(prefix)
         # From one name to the next through the index: DISTINCT would read each request of a long session.
         while len(found) <= _LISTED:
-            (name,) = self._rows("SELECT min(session) FROM requests WHERE session >= ? AND session < ?", low, high)[0]
+            (name,) = self._ask("SELECT min(session) FROM requests WHERE session >= ? AND session < ?", low, high)[0]
             if name is None:
                 break
             found.append(name)
@@ -227,9 +258,9 @@ class Query:
     def _conditions(self, session: str | None) -> tuple[list[str], list[object]]:
         return (["session = ?"], [self.session(session)]) if session else ([], [])
 
-    def _rows(self, sql: str, *values: object, named: dict[str, object] | None = None) -> list[tuple[Any, ...]]:
+    def _ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         try:
-            return self._connection.execute(sql, named or values).fetchall()
+            return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger {self.path} cannot be read: {error}") from error
 

@@ -61,11 +61,16 @@ class Recorder:
         """What was written last did not last (the transaction was rolled back): nothing may build on it."""
         self._newest.clear()
 
+    def forget_lineage(self, lineage: str) -> None:
+        """Its requests are deleted: nothing may build on them."""
+        for side in (0, 1):
+            self._newest.pop((lineage, side), None)
+
     def _store(self, digest: bytes, text: bytes) -> None:
-        known = self._connection.execute("SELECT 1 FROM segments WHERE digest = ?", (digest,)).fetchone()
-        if known is None:
+        known = self._connection.execute("UPDATE segments SET uses = uses + 1 WHERE digest = ?", (digest,))
+        if not known.rowcount:
             packed = self._compressor.compress(text)
-            self._connection.execute("INSERT INTO segments (digest, zstd) VALUES (?, ?)", (digest, packed))
+            self._connection.execute("INSERT INTO segments (digest, zstd, uses) VALUES (?, ?, 1)", (digest, packed))
 
     def _remember(self, key: tuple[str, int], newest: _List) -> None:
         self._newest[key] = newest

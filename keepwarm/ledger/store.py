@@ -23,6 +23,7 @@ from keepwarm.ledger import migrations, tenants
 from keepwarm.ledger.archive import Archive, Archivist, Limits
 from keepwarm.ledger.recordings import Recorder
 from keepwarm.ledger.records import Record, Recording, Verdict
+from keepwarm.ledger.retention import Retention
 from keepwarm.ledger.rows import COLUMNS, VERDICT_COLUMNS, row_of, verdict_row
 from keepwarm.ledger.seal import Seal, load_seal
 from keepwarm.ledger.tenants import Tenant
@@ -97,12 +98,14 @@ class Ledger:
         *,
         server: str = "",
         limits: Limits | None = None,
+        records_days: float | None = None,
     ) -> None:
         """Opens or makes the file (mode 0600, a new folder 0700) and brings its tables up to date.
 
         capacity  records that may wait to be written
         server    address of the model server that the records are about
         limits    how much of what stands is kept; None keeps none of it
+        records_days  for which requests are kept after their conversation was used last; None keeps them for ever
 
         Raises LedgerError, its text saying which file and what to do, when the file cannot be made or written, is no
         ledger, or is newer than this keepwarm.
@@ -120,6 +123,9 @@ class Ledger:
         self.tenants: tuple[Tenant, ...] = tenants.read(self._connection, server)
         """Which conversations were in the server's slots when the file was opened."""
         self._recorder = Recorder(self._connection)
+        self._retention: Retention | None = None
+        if records_days is not None:
+            self._retention = Retention(self._connection, self._recorder, records_days)
         self._capacity = capacity
         self._lock = threading.Condition()
         self._pending: deque[_Entry | _Amendment | _Damage] = deque()
@@ -286,6 +292,8 @@ class Ledger:
         now = time.time()
         if self._archivist is not None:
             self._archivist.sweep(now)
+        if self._retention is not None:
+            self._retention.sweep(now)
         if now - self._pruned > PRUNE_SECONDS:
             self._pruned = now
             tenants.prune(self._connection)

@@ -1,78 +1,201 @@
-"""Sums over requests, as SQL, and what a status line shows of them.
+"""Sums over requests: the one definition of every figure that a view shows.
 
-It imports SQLite and nothing else, not even pathlib: a status line is drawn again with every turn and must not wait for
-the rest of the program. `query.py` takes its sums from here, so that a number is the same number everywhere.
+Whole hours are read from sums that the file keeps (`tallies`), the beginning and the end of a span from its requests.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from math import ceil, floor
+from typing import Any, Final, TypeAlias
 
-SUMS = {
-    "requests": "count(*)",
-    "failed": "coalesce(sum(ending = 'failed'), 0)",
-    "unreported": "coalesce(sum(cached_tokens IS NULL), 0)",
-    "prompt_tokens": "coalesce(sum(prompt_tokens), 0)",
-    "cached_tokens": "coalesce(sum(cached_tokens), 0)",
-    "processed_tokens": "coalesce(sum(prompt_tokens - cached_tokens), 0)",
-    "output_tokens": "coalesce(sum(output_tokens), 0)",
-    "lost_tokens": "coalesce(sum(lost), 0)",
-}
-"""By what they are called: each is one column of a SELECT over the table `requests`."""
-_NAME = "ledger.sqlite"
-PATIENCE_SECONDS = 0.02
-"""How long a status line waits for a writer."""
+import msgspec
 
+from keepwarm.ledger.records import Record
+from keepwarm.ledger.tallies import HOUR, SUMS, WHO
 
-class Glance:
-    """A session at a glance. A plain class: to import `typing` for a tuple takes longer than to read the ledger."""
-
-    __slots__ = ("cached_tokens", "cause", "lost_tokens", "prompt_tokens", "requests", "since")
-
-    def __init__(
-        self, requests: int, prompt_tokens: int, cached_tokens: int, lost_tokens: int, cause: str, since: int
-    ) -> None:
-        self.requests = requests
-        self.prompt_tokens = prompt_tokens
-        """Of the requests whose server reports what it reused."""
-        self.cached_tokens = cached_tokens
-        self.lost_tokens = lost_tokens
-        self.cause = cause
-        """The rule of the newest request that lost something; "" when none did, or no rule knows it."""
-        self.since = since
-        """Requests since that one."""
+Rows: TypeAlias = Callable[..., list[tuple[Any, ...]]]
+"""Asks the ledger: (SQL, its values) -> rows."""
+COLUMNS: Final = tuple(SUMS)
+"""What a row of sums has, in the order of `sums_of`."""
+_NAMES: Final = ", ".join(COLUMNS)
+_DIRECT: Final = ", ".join(f"{said.format('')} AS {name}" for name, said in SUMS.items())
+_SUMMED: Final = ", ".join(f"sum({name})" for name in COLUMNS)
 
 
-def default_path() -> str:
-    """Where the ledger is when nobody says otherwise: in the user's data folder (XDG_DATA_HOME)."""
-    return os.path.join(os.path.expanduser(os.environ.get("XDG_DATA_HOME") or "~/.local/share"), "keepwarm", _NAME)
+_TIMES: Final = ("lost", "prompt", "output")
 
 
-def glance(path: str, session: str) -> Glance | None:
-    """A session of the ledger at `path`; None when there is no ledger, or nothing of that session in it.
+class Sums(msgspec.Struct, frozen=True):
+    """Sums over requests. Tokens of requests whose server reported none are in no sum."""
 
-    session  its whole name; "" for the one that asked last. Raises sqlite3.Error for what cannot be read.
+    requests: int = 0
+    failed: int = 0
+    """Requests that did not end as they should, hang-ups not counted."""
+    unreported: int = 0
+    """Requests whose server did not say how many tokens it reused."""
+    prompt_tokens: int = 0
+    """Over all requests that reported it."""
+    cached_tokens: int = 0
+    """Of these, the ones that the server reused."""
+    processed_tokens: int = 0
+    """Tokens that were prefilled; those of requests that report no cached tokens are not among them."""
+    output_tokens: int = 0
+    written_tokens: int = 0
+    """Tokens written to a cache that is paid for."""
+    lost_tokens: int = 0
+    """Tokens processed again that had been processed before."""
+    misses: int = 0
+    """Requests of which something was lost: the outcome is partial or miss."""
+    lost_ms: float = 0.0
+    """What the lost tokens took, where that is known."""
+    prompt_ms: float = 0.0
+    """Time that servers report for prefill."""
+    output_ms: float = 0.0
+    """Time that servers report for generation."""
+    hit_rate: float | None = None
+    """Share of the prompts that was reused, 0 to 1: cached / (cached + processed); None when nothing was reported.
+    Made from the other fields, whatever is given."""
+
+    def __post_init__(self) -> None:
+        """Make `hit_rate`."""
+        known = self.cached_tokens + self.processed_tokens
+        msgspec.structs.force_setattr(self, "hit_rate", self.cached_tokens / known if known > 0 else None)
+
+
+class ModelSums(msgspec.Struct, frozen=True):
+    """The sums of one model on one kind of server."""
+
+    model: str
+    upstream: str
+    """The kind of server."""
+    sums: Sums
+
+
+class Totals(Sums, frozen=True):
+    """Sums over all requests of a span, and what they come to by cause and model."""
+
+    lost_by_cause: tuple[tuple[str, int], ...] = ()
+    """(rule code, lost tokens), most first; a request's loss stands under its first cause, "" when none is known."""
+    misses_by_cause: tuple[tuple[str, int], ...] = ()
+    """(rule code, requests of which something was lost), most first; by the first cause too."""
+    by_model: tuple[ModelSums, ...] = ()
+    """By the model that was asked for and the kind of server, most requests first."""
+    dropped: int = 0
+    """Records that could not be kept."""
+    drop_reason: str = ""
+    """Why, for the latest of them; "" when none was dropped."""
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """The requests of one step of time."""
+
+    at: float
+    """When the step begins, Unix seconds: a multiple of the step."""
+    sums: Sums
+
+
+def of_record(record: Record) -> Sums:
+    """The sums of one request."""
+    usage, verdict = record.usage, record.verdict
+    lost_ms = verdict.lost_ms if verdict is not None else None
+    return Sums(
+        requests=1,
+        failed=int(record.ending == "failed"),
+        unreported=int(usage.cached_tokens is None),
+        prompt_tokens=usage.prompt_tokens or 0,
+        cached_tokens=usage.cached_tokens or 0,
+        processed_tokens=max(0, usage.processed_tokens or 0),
+        output_tokens=usage.output_tokens or 0,
+        written_tokens=usage.written_tokens or 0,
+        lost_tokens=verdict.lost if verdict is not None else 0,
+        misses=int(verdict is not None and verdict.outcome in ("partial", "miss")),
+        **{
+            f"{name}_ms": round((ms or 0.0) * 1000) / 1000
+            for name, ms in zip(_TIMES, (lost_ms, usage.prompt_ms, usage.output_ms), strict=True)
+        },
+    )
+
+
+def sums_of(row: Sequence[int]) -> Sums:
+    """The sums of a row whose columns are COLUMNS."""
+    held: dict[str, Any] = dict(zip(COLUMNS, row, strict=True))
+    for name in _TIMES:
+        held[f"{name}_ms"] = held.pop(f"{name}_us") / 1000
+    return Sums(**held)
+
+
+def total(rows: Iterable[Sequence[int]]) -> list[int]:
+    """Rows of sums as one row."""
+    return [sum(column) for column in zip([0] * len(COLUMNS), *rows, strict=True)]
+
+
+def totals(ask: Rows, since: float, until: float | None, session: str | None) -> Totals:
+    """Sums over the requests that came in a span, of one session or of all.
+
+    session  a session's name, or a conversation's where the client names no session
     """
-    if not os.path.isfile(path):
-        return None
-    # No wait for the disk, no lock: a line that comes late is worse than one that lags by a request.
-    place = os.path.abspath(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    connection = sqlite3.connect(f"file:{place}?mode=ro", uri=True, timeout=PATIENCE_SECONDS)
-    try:
-        if not session:
-            newest = connection.execute("SELECT session FROM requests ORDER BY seq DESC LIMIT 1").fetchone()
-            session = newest[0] if newest else ""
-        wanted = ("requests", "cached_tokens", "processed_tokens", "lost_tokens")
-        columns = ", ".join(SUMS[name] for name in wanted)
-        sums = connection.execute(f"SELECT {columns} FROM requests WHERE session = ?", (session,)).fetchone()
-        if not sums[0]:
-            return None
-        lossy = "SELECT seq, cause FROM requests WHERE session = ? AND lost > 0 ORDER BY seq DESC LIMIT 1"
-        seq, cause = connection.execute(lossy, (session,)).fetchone() or (None, "")
-        after = "SELECT count(*) FROM requests WHERE session = ? AND seq > ?"
-        since = 0 if seq is None else connection.execute(after, (session, seq)).fetchone()[0]
-        requests, cached, processed, lost = sums
-        return Glance(requests, cached + processed, cached, lost, cause or "", since)
-    finally:
-        connection.close()
+    source, values = _source(since, until, session, hours=True)
+    rows = ask(f"SELECT model, upstream, cause, {_SUMMED} FROM ({source}) GROUP BY 1, 2, 3", *values)
+    lost, misses = (COLUMNS.index(name) + 3 for name in ("lost_tokens", "misses"))
+    models: dict[tuple[str, str], list[Sequence[int]]] = {}
+    for model, upstream, _, *row in rows:
+        models.setdefault((model, upstream), []).append(row)
+    by_model = [ModelSums(*names, sums_of(total(some))) for names, some in models.items()]
+    bound, ends = _bounds("at", since, until)
+    drops = ask(f"SELECT count, reason FROM drops WHERE {bound} ORDER BY rowid", *ends)
+    return Totals(
+        **msgspec.structs.asdict(sums_of(total(row[3:] for row in rows))),
+        lost_by_cause=_by_cause((row[2], row[lost]) for row in rows),
+        misses_by_cause=_by_cause((row[2], row[misses]) for row in rows),
+        by_model=tuple(sorted(by_model, key=lambda one: (-one.sums.requests, one.model, one.upstream))),
+        dropped=sum(count for count, _ in drops),
+        drop_reason=drops[-1][1] if drops else "",
+    )
+
+
+def series(ask: Rows, since: float, until: float | None, step: float) -> tuple[Bucket, ...]:
+    """The sums of each step of a span that has requests, oldest first."""
+    source, values = _source(since, until, None, hours=step % HOUR == 0)
+    rows = ask(f"SELECT CAST(at / ? AS INTEGER), {_SUMMED} FROM ({source}) GROUP BY 1 ORDER BY 1", step, *values)
+    return tuple(Bucket(number * step, sums_of(row)) for number, *row in rows)
+
+
+def _by_cause(pairs: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    found: dict[str, int] = {}
+    for cause, number in pairs:
+        found[cause] = found.get(cause, 0) + number
+    return tuple(sorted(((cause, n) for cause, n in found.items() if n), key=lambda one: (-one[1], one[0])))
+
+
+def _source(since: float, until: float | None, session: str | None, *, hours: bool) -> tuple[str, list[object]]:
+    """A SELECT of (at, model, upstream, cause, sums) whose rows together are the span, and its values."""
+    low, high = ceil(since / HOUR), None if until is None else floor(until / HOUR)
+    if not hours or (high is not None and high <= low):
+        return _requests(since, until, session)
+    parts = [_hours(low, high, session)]
+    if since < low * HOUR:
+        parts.append(_requests(since, low * HOUR, session))
+    if high is not None and until is not None and high * HOUR < until:
+        parts.append(_requests(high * HOUR, until, session))
+    return " UNION ALL ".join(sql for sql, _ in parts), [value for _, values in parts for value in values]
+
+
+def _hours(low: int, high: int | None, session: str | None) -> tuple[str, list[object]]:
+    where, values = _bounds("hour", low, high)
+    if session is not None:
+        where, values = f"who = ? AND {where}", [session, *values]
+    return f"SELECT hour * {HOUR}.0 AS at, model, upstream, cause, {_NAMES} FROM hours WHERE {where}", values
+
+
+def _requests(since: float, until: float | None, session: str | None) -> tuple[str, list[object]]:
+    where, values = _bounds("at", since, until)
+    if session is not None:
+        # The second condition says which it is, the first one finds it through an index.
+        found = "(session = ? OR (session = '' AND lineage = ?))"
+        where, values = f"{found} AND {where} AND {WHO.format('')} = ?", [session, session, *values, session]
+    return f"SELECT at, model, upstream, coalesce(cause, '') AS cause, {_DIRECT} FROM requests WHERE {where}", values
+
+
+def _bounds(column: str, low: float, high: float | None) -> tuple[str, list[object]]:
+    return (f"{column} >= ?", [low]) if high is None else (f"{column} >= ? AND {column} < ?", [low, high])

@@ -27,18 +27,22 @@ from keepwarm.ledger.archive import Limits
 from keepwarm.ledger.records import Record, Recording
 from keepwarm.ledger.store import Ledger
 from keepwarm.rules.engine import RuleBook
-from keepwarm.rules.shelf import Shelf
-from keepwarm.session.affinity import Guest
+from keepwarm.session.affinity import Guest, SeatTable
 from keepwarm.session.archive import Conversation
 from keepwarm.session.journal import Journal
 from keepwarm.shell import side_doors
+from keepwarm.shell.api import covers
 from keepwarm.shell.client import Upstream
+from keepwarm.shell.desk import Desk
 from keepwarm.shell.drive import Drive
 from keepwarm.shell.extensions import load_extensions
+from keepwarm.shell.guard import Guard
 from keepwarm.shell.inquiries import Inquiries
+from keepwarm.shell.live import Now
 from keepwarm.shell.look_up import LookUp
 from keepwarm.upstream.api import Traits
 from keepwarm.upstream.registry import dialects
+from keepwarm.views.rule import RuleList
 from keepwarm.wire.api import Front
 from keepwarm.wire.fronts import FRONTS, front_of
 
@@ -52,13 +56,13 @@ class Gateway:
     """A gateway that is running."""
 
     def __init__(
-        self, config: Config, upstream: Upstream, ledger: Ledger | None, engine: Engine | None, shelf: Shelf
+        self, config: Config, upstream: Upstream, ledger: Ledger | None, engine: Engine | None, rules: RuleList
     ) -> None:
         self.config = config
         self.upstream = upstream
         self.ledger = ledger
         self.engine = engine
-        self.shelf = shelf
+        self.shelf = rules.shelf
         self.url = ""
         """Where agents are pointed."""
         self.watchers: list[Watcher] = []
@@ -69,6 +73,11 @@ class Gateway:
         self.progress: list[Callable[[str, Progress], None]] = []
         """Called while a long prefill goes on, with the request's id."""
         self.journal = Journal()
+        self.now = Now()
+        """The requests that are being served, and what else happens at this moment."""
+        self.desk = Desk(self, rules)
+        """Whoever looks on."""
+        self._guard = Guard(config)
         self._look_up = LookUp(ledger) if ledger is not None and ledger.archive is not None else None
         self._keeper: Keeper | None = None
         self._traits: Traits | None = None
@@ -134,6 +143,17 @@ class Gateway:
         """Show how far a long prefill has come to whoever watches."""
         _show(self.progress, call, progress)
 
+    @property
+    def seats(self) -> SeatTable:
+        """Who sits in the server's slots."""
+        return SeatTable() if self._keeper is None else self._keeper.table
+
+    def unsettled(self, call: str) -> bool:
+        """Whether the verdict on a request may still be amended."""
+        life = self.now.life(call)
+        asking = life is not None and life.question is not None and self.config.exact
+        return asking or self.inquiries.has(call)
+
     def _tenants(self) -> list[tuple[Guest, int | None]]:
         """Who was in the server's slots when the ledger was opened."""
         tenants = () if self.ledger is None else self.ledger.tenants
@@ -141,9 +161,10 @@ class Gateway:
 
     def application(self) -> web.Application:
         """The routes."""
-        application = web.Application(client_max_size=self.config.max_body, middlewares=[self._guard])
+        application = web.Application(client_max_size=self.config.max_body, middlewares=[self._check])
         for front in FRONTS.values():
             application.router.add_post(front.path, self._serve(front))
+        self.desk.api.add(application)
         side_doors.add(application, self)
         return application
 
@@ -157,23 +178,29 @@ class Gateway:
                 self.write(unserved(call, front.name, self.upstream.url))
                 raise side_doors.nobody(self)
             life = Life(call, keeper, front)
+            self.now.begin(life)
+            self.desk.changed()
             try:
                 with self.inquiries.aside():
                     return await Drive(life, request, self, came).run(front)
             finally:
+                self.now.end(life)
                 if life.question is not None and self.config.exact:
                     self.inquiries.put(life.question)
 
         return serve
 
     @web.middleware
-    async def _guard(
+    async def _check(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Whoever has to show a key shows it; what aiohttp refuses is refused in the words of the caller's protocol."""
         # A header that is there twice is one list (RFC 9110, 5.3): `anthropic-beta` may be.
         headers = {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
         front = request[side_doors.FRONT] = front_of(request.path, headers)
+        if covers(request.path):
+            request[side_doors.HEADERS] = {}  # whoever looks on has no business with the model server
+            return await self.desk.api.guarded(self._guard, request, headers, handler)
         if self.config.key:
             shown = _shown(headers, self.config.key)
             if shown is None:
@@ -206,12 +233,15 @@ class Gateway:
         port = self._runner.addresses[0][1]
         host = self.config.host if ":" not in self.config.host else f"[{self.config.host}]"
         self.url = f"http://{host}:{port}"
+        await self.desk.start()
 
     async def stop(self) -> None:
         """Take no more requests, let those in flight end (30 s), write the ledger down, stop the engine."""
+        self.desk.part()
         if self._runner is not None:
             await self._runner.cleanup()
         await self.inquiries.stop()
+        await self.desk.stop()
         await self.upstream.close()
         if self._look_up is not None:
             self._look_up.close()
@@ -230,11 +260,16 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
     extensions = load_extensions()
     for refused in extensions.refused:
         log.warning("%s", refused)
-    shelf = config.shelf(extension.rule for extension in extensions.rules)
+    rules = RuleList(
+        config.shelf(extension.rule for extension in extensions.rules),
+        config.upstream.rewrite is not False and config.keep,
+        {extension.rule.code: extension.source for extension in extensions.rules},
+        [str(refusal) for refusal in extensions.refused],
+    )
     ledger = None if config.ledger.off else await asyncio.to_thread(_open_ledger, config)
     settings = config.upstream
     upstream = Upstream(settings.url, kind=settings.kind, key=settings.key, rewrite=settings.rewrite)
-    gateway = Gateway(config, upstream, ledger, engine, shelf)
+    gateway = Gateway(config, upstream, ledger, engine, rules)
     try:
         await gateway.start()
     except BaseException:  # whoever asked for the gateway learns of it
@@ -245,7 +280,9 @@ async def start_gateway(config: Config, *, engine: Engine | None = None) -> Gate
 
 def _open_ledger(config: Config) -> Ledger:
     limits = Limits(config.ledger.keep_days, config.ledger.keep_bytes) if config.ledger.journal else None
-    return Ledger(config.ledger_path, server=config.upstream.url, limits=limits)
+    return Ledger(
+        config.ledger_path, server=config.upstream.url, limits=limits, records_days=config.ledger.records_days
+    )
 
 
 def _show(watchers: list[Callable[P, None]], *args: P.args, **kwargs: P.kwargs) -> None:

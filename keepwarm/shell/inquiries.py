@@ -48,6 +48,7 @@ class Inquiries:
         self._worker: asyncio.Task[None] | None = None
         self._mute: dict[str, float] = {}
         self._stopped = False
+        self._asked = ""
 
     @contextlib.contextmanager
     def aside(self) -> Generator[None]:
@@ -69,6 +70,10 @@ class Inquiries:
         self._waiting.append(question)
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
+
+    def has(self, record_id: str) -> bool:
+        """Whether there is still a question about a request."""
+        return record_id == self._asked or any(question.record.id == record_id for question in self._waiting)
 
     async def settled(self) -> None:
         """Returns when nothing is left to ask."""
@@ -94,6 +99,7 @@ class Inquiries:
             self._worker = None
 
     async def _settle(self, question: Question) -> None:
+        self._asked = question.record.id
         try:
             async with asyncio.timeout(SECONDS):
                 await self._ask(question)
@@ -101,6 +107,8 @@ class Inquiries:
             pass
         except Exception:  # the log learns of it: the verdict stays as it was
             log.exception("a verdict could not be made exact: please report this")
+        finally:
+            self._asked = ""
 
     async def _ask(self, question: Question) -> None:
         inquiry = Inquiry(question)

@@ -14,7 +14,7 @@ import sqlite3
 import sys
 from collections.abc import Sequence
 
-from keepwarm.ledger.sums import Glance, default_path, glance
+from keepwarm.ledger.glance import Glance, default_path, glance
 from keepwarm.views import words
 
 NOTHING_YET = "keepwarm: no requests yet"

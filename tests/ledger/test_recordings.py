@@ -49,7 +49,7 @@ def test_no_text_is_in_the_file_when_none_is_recorded(path: Path) -> None:
 
 def test_a_segment_that_is_said_again_is_stored_once(path: Path) -> None:
     ledger = Ledger(path)
-    system = "You are a careful agent. " * 4000
+    system = "You are a careful agent. " * 8000
     texts = [system]
     for turn in range(1, 41):
         texts.append(f"turn {turn} {os.urandom(40).hex()}")

@@ -1,105 +1,134 @@
-"""What a status line shows of a session: the same numbers as everywhere else."""
+"""The figures that every view shows: from the sums that the file keeps as from its requests one by one."""
 
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
-from pathlib import Path
+from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from keepwarm.config import default_ledger
 from keepwarm.core.events import Usage
 from keepwarm.ledger.query import Query
 from keepwarm.ledger.records import Record, Verdict
 from keepwarm.ledger.store import Ledger
-from keepwarm.ledger.sums import default_path, glance
+from keepwarm.ledger.sums import Sums, of_record
 from tests.ledger.samples import a_record
 
-
-def record(number: int, session: str, cached: int | None, prompt: int | None, lost: int = 0, cause: str = "") -> Record:
-    verdict = Verdict("partial" if lost else "hit", "client", "counted", lost=lost, causes=(cause,) if cause else ())
-    usage = Usage(prompt_tokens=prompt, cached_tokens=cached)
-    return msgspec.structs.replace(a_record(id=f"r{number}", session=session), usage=usage, verdict=verdict)
-
-
-def seen(path: Path, session: str) -> tuple[object, ...] | None:
-    """The glance as a tuple."""
-    found = glance(str(path), session)
-    if found is None:
-        return None
-    sums = (found.requests, found.prompt_tokens, found.cached_tokens, found.lost_tokens)
-    return (*sums, found.cause, found.since)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    path = tmp_path / "a #1 ledger? 100%.sqlite"
-    store = Ledger(path)
-    for one in (
-        record(1, "s", 0, 1000),
-        record(2, "s", 400, 1100, 600, "HIS005"),
-        record(3, "other", 0, 9000, 8000, "VOL001"),
-        record(4, "s", 1090, 1200),
-        record(5, "s", None, None),
-        record(6, "quiet", None, 50),
-    ):
-        store.put(one)
-    store.close()
-    return path
+COUNTS = st.none() | st.integers(0, 200_000)
+TIMES = st.none() | st.floats(0, 1e6)
+VERDICTS = st.none() | st.builds(
+    Verdict,
+    outcome=st.sampled_from(["hit", "partial", "miss", "first", "unknown"]),
+    blame=st.just("client"),
+    grade=st.just("counted"),
+    lost=st.integers(0, 50_000),
+    causes=st.lists(st.sampled_from(["VOL001", "HIS005", "SRV001"]), max_size=2).map(tuple),
+    lost_ms=TIMES,
+)
+SOME = st.builds(
+    lambda **changes: a_record(**changes),
+    # Three hours, and their edges.
+    at=st.sampled_from([0.0, 3599.9, 3600.0, 7200.0]) | st.floats(0, 3 * 3600),
+    session=st.sampled_from(["", "s1", "s2"]),
+    lineage=st.sampled_from(["l1", "l2", "l3"]),
+    model=st.sampled_from(["tiny", "large"]),
+    upstream=st.sampled_from(["llamacpp", "chat"]),
+    ending=st.sampled_from(["done", "failed", "hung_up"]),
+    usage=st.builds(Usage, COUNTS, COUNTS, COUNTS, TIMES, TIMES, COUNTS),
+    verdict=VERDICTS,
+)
 
 
-def test_a_session(path: Path) -> None:
-    assert seen(path, "s") == (4, 3300, 1490, 600, "HIS005", 2)
-    assert seen(path, "other") == (1, 9000, 0, 8000, "VOL001", 0)
-    assert seen(path, "quiet") == (1, 0, 0, 0, "", 0)
+def added(records: Sequence[Record]) -> Sums:
+    """The sums, one request after another."""
+    figures: Counter[str] = Counter()
+    for record in records:
+        for name, value in msgspec.structs.asdict(of_record(record)).items():
+            if name != "hit_rate":
+                figures[name] += round(value * 1000) if name.endswith("_ms") else value
+    return msgspec.convert(
+        {name: value / 1000 if name.endswith("_ms") else value for name, value in figures.items()}, Sums
+    )
 
 
-def test_without_a_name_the_one_that_asked_last(path: Path) -> None:
-    assert seen(path, "") == seen(path, "quiet")
+def who(record: Record) -> str:
+    return record.session or record.lineage
 
 
-def test_nothing_yet(path: Path, tmp_path: Path) -> None:
-    assert glance(str(path), "nobody") is None
-    assert glance(str(tmp_path / "none.sqlite"), "s") is None
-
-
-def test_it_is_the_sum_that_the_others_show(path: Path) -> None:
+@given(
+    records=st.lists(SOME, max_size=12).map(
+        lambda some: [msgspec.structs.replace(r, id=f"r{n}") for n, r in enumerate(some)]
+    ),
+    amendments=st.lists(st.tuples(st.integers(0, 11), VERDICTS.filter(bool)), max_size=4),
+    gone=st.sets(st.integers(0, 11), max_size=3),
+    since=st.sampled_from([0.0, 1.0, 3600.0, 5000.0]),
+    until=st.none() | st.sampled_from([3600.0, 5000.5, 7200.0, 9e9]),
+)
+@settings(max_examples=60, deadline=None)
+def test_every_sum_is_that_of_its_requests(
+    tmp_path_factory: pytest.TempPathFactory,
+    records: list[Record],
+    amendments: list[tuple[int, Verdict]],
+    gone: set[int],
+    since: float,
+    until: float | None,
+) -> None:
+    path = tmp_path_factory.mktemp("sums") / "ledger.sqlite"
+    ledger = Ledger(path)
+    held = {record.id: record for record in records}
+    for record in records:
+        ledger.put(record)
+    for number, verdict in amendments:
+        if f"r{number}" in held:
+            ledger.amend(f"r{number}", verdict)
+            held[f"r{number}"] = msgspec.structs.replace(held[f"r{number}"], verdict=verdict)
+    assert ledger.close()
+    assert ledger.dropped == 0, ledger.last_error
+    with sqlite3.connect(path) as connection:
+        for number in gone:
+            connection.execute("DELETE FROM requests WHERE id = ?", (f"r{number}",))
+            held.pop(f"r{number}", None)
+    connection.close()
+    within = [one for one in held.values() if since <= one.at < (until if until is not None else float("inf"))]
     with Query(path) as query:
-        totals = query.totals()
-        records = query.page(limit=50).records
-    every = [one for name in ("s", "other", "quiet") if (one := glance(str(path), name))]
-    assert sum(one.cached_tokens for one in every) == totals.cached_tokens
-    assert sum(one.prompt_tokens for one in every) == totals.cached_tokens + totals.processed_tokens
-    assert sum(one.requests for one in every) == totals.requests == len(records)
-    assert sum(one.lost_tokens for one in every) == totals.lost_tokens
+        totals = query.totals(since, until)
+        assert msgspec.convert(msgspec.to_builtins(totals), Sums) == added(within)
+        assert dict(totals.lost_by_cause) == by_cause(within, "lost_tokens")
+        assert dict(totals.misses_by_cause) == by_cause(within, "misses")
+        for of_one in totals.by_model:
+            names = (of_one.model, of_one.upstream)
+            assert of_one.sums == added([r for r in within if (r.model, r.upstream) == names])
+        for name in {who(record) for record in records}:
+            mine = [record for record in within if who(record) == name]
+            assert msgspec.convert(msgspec.to_builtins(query.totals(since, until, name)), Sums) == added(mine)
+        for step in (600.0, 3600.0, 7200.0):
+            steps = query.series(since, until, step)
+            for bucket in steps:
+                assert bucket.sums == added([r for r in within if bucket.at <= r.at < bucket.at + step])
+            assert sum(bucket.sums.requests for bucket in steps) == len(within)
+        listed = query.sessions().sessions
+        assert {one.name: one.sums for one in listed} == {
+            name: added([r for r in held.values() if who(r) == name]) for name in {who(r) for r in held.values()}
+        }
+        for one in listed:
+            parts = query.conversations(one.name)
+            assert len(parts) == one.conversations
+            for part in parts:
+                assert part.sums == added([r for r in held.values() if (who(r), r.lineage) == (one.name, part.lineage)])
 
 
-def test_a_file_that_is_no_ledger_is_an_error_of_sqlite(tmp_path: Path) -> None:
-    (tmp_path / "x.sqlite").write_bytes(b"no database at all, and long enough to look like one")
-    with pytest.raises(sqlite3.Error):
-        glance(str(tmp_path / "x.sqlite"), "s")
+def by_cause(records: Sequence[Record], figure: str) -> dict[str, int]:
+    found: Counter[str] = Counter()
+    for record in records:
+        causes = record.verdict.causes if record.verdict else ()
+        found[causes[0] if causes else ""] += getattr(of_record(record), figure)
+    return {cause: number for cause, number in found.items() if number}
 
 
-def test_the_default_place_is_the_settings_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert Path(default_path()) == default_ledger() == tmp_path / "keepwarm" / "ledger.sqlite"
-
-
-def test_it_brings_nothing_slow_with_it() -> None:
-    said = "import sys; import keepwarm.views.statusline; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
-    assert not {
-        "typer",
-        "rich",
-        "msgspec",
-        "aiohttp",
-        "asyncio",
-        "pathlib",
-        "typing",
-        "json",
-        "re",
-        "keepwarm.config",
-    } & set(done.stdout.split())
+def test_the_hit_rate_is_of_what_was_reported_and_is_made_from_the_other_figures() -> None:
+    assert Sums().hit_rate is None
+    assert Sums(prompt_tokens=1000, cached_tokens=300, processed_tokens=100, hit_rate=0.1).hit_rate == 0.75

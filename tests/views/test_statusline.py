@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from keepwarm.ledger.glance import Glance
 from keepwarm.ledger.store import Ledger
-from keepwarm.ledger.sums import Glance
 from keepwarm.views.statusline import NOTHING_YET, draw, line, session_of
 from tests.ledger.samples import a_record
 
