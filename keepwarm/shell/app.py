@@ -30,7 +30,7 @@ from keepwarm.rules.engine import RuleBook
 from keepwarm.session.affinity import Guest, SeatTable
 from keepwarm.session.archive import Conversation
 from keepwarm.session.journal import Journal
-from keepwarm.shell import side_doors
+from keepwarm.shell import side_doors, ui
 from keepwarm.shell.api import covers
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.desk import Desk
@@ -165,6 +165,7 @@ class Gateway:
         for front in FRONTS.values():
             application.router.add_post(front.path, self._serve(front))
         self.desk.api.add(application)
+        ui.add(application)
         side_doors.add(application, self)
         return application
 
