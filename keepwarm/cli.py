@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -71,6 +71,58 @@ def serve(
         keep=False if translate_only else None,
     )
     serving.serve(settings, serving.Terminal())
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+def run(
+    context: typer.Context,
+    agent: Annotated[str, typer.Argument(help="claude, opencode, qwen, pi or cline; what follows is its own")] = "",
+    upstream: Annotated[str | None, typer.Option(help="Address of the model server, http://127.0.0.1:8080")] = None,
+    engine: Annotated[str | None, typer.Option(help="Run llama.cpp on this GGUF file; or: demo")] = None,
+    port: Annotated[int | None, typer.Option(help="Where the gateway listens (8787); 0 takes a free port")] = None,
+    ledger: Annotated[Path | None, typer.Option(help="The ledger's file")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Start a coding agent through keepwarm: keepwarm run claude. A gateway is started if none runs."""
+    from keepwarm.shell import run as running
+
+    settings = override(_settings(config), port=port, ledger__path=str(ledger) if ledger else None)
+    asked = running.Asked(upstream or "", engine or "", config, ledger)
+    raise typer.Exit(running.run(agent, context.args, settings, asked, Console(stderr=True)))
+
+
+@app.command()
+def fix(
+    agent: Annotated[str, typer.Argument(help="claude, opencode, qwen, pi or cline; none: those installed here")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Write without asking")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Give the files their bytes of before back")] = False,
+    project: Annotated[bool, typer.Option("--project/--user", help="Settings of this folder, or the user's")] = False,
+    gateway: Annotated[str, typer.Option(help="The gateway's address (the one that runs); or: none")] = "",
+    statusline: Annotated[bool, typer.Option("--statusline", help="Give Claude Code keepwarm's status line")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON; writes only with --yes")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Show what keeps the cache in the agents' own settings, and on yes write it."""
+    from keepwarm.shell import fix as fixing
+
+    scope: Literal["project", "user"] = "project" if project else "user"
+    wish = fixing.Wish(agent, scope, gateway, statusline, yes, undo, as_json)
+    raise typer.Exit(fixing.fix(_settings(config), wish, Console()))
+
+
+@app.command()
+def statusline(
+    ledger: Annotated[Path | None, typer.Option("--ledger", help="The ledger's file")] = None,
+    config: ConfigFile = None,
+) -> None:
+    """One short line for Claude Code's status line: what was reused, the last cause. Reads its JSON."""
+    # Here for --help: keepwarm/__main__.py draws the line without coming by.
+    from keepwarm.views import statusline as view
+
+    named = [("--ledger", ledger), ("--config", config)]
+    view.main([str(part) for pair in named if pair[1] for part in pair])
 
 
 LedgerFile = Annotated[Path | None, typer.Option("--ledger", help="The ledger's file")]

@@ -13,7 +13,6 @@ Each field has its sentence underneath: `keepwarm docs` makes the page about set
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -25,6 +24,7 @@ import msgspec
 
 from keepwarm.errors import ConfigError
 from keepwarm.exchange.routing import Ways
+from keepwarm.ledger.glance import default_path
 from keepwarm.rules.api import Rule, Safety
 from keepwarm.rules.mrk003 import reads_marks
 from keepwarm.rules.sea002 import HEADERS as AFFINITY_HEADERS
@@ -183,8 +183,7 @@ def _quoted(name: str) -> str:
 
 def default_ledger() -> Path:
     """`ledger.sqlite` in the user's data folder (XDG_DATA_HOME)."""
-    home = os.environ.get("XDG_DATA_HOME") or "~/.local/share"
-    return Path(home).expanduser() / "keepwarm" / "ledger.sqlite"
+    return Path(default_path())
 
 
 def load(path: Path | None) -> Config:

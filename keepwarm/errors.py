@@ -8,6 +8,8 @@ KeepwarmError
 ├── ConfigError        keepwarm.toml or the command line says something that cannot be
 ├── EngineError        the embedded engine cannot start or has stopped
 ├── MissingExtra       an optional part is not installed
+├── SettingsError      an agent's settings file cannot be read or edited
+├── AgentError         an agent or its gateway cannot be started
 └── LedgerError        the ledger file cannot be used
 """
 
@@ -64,6 +66,19 @@ class MissingExtra(KeepwarmError):
         super().__init__(f"{what} needs an optional part: install it with  pip install '{extra}'")
         self.what = what
         self.extra = extra
+
+
+class SettingsError(KeepwarmError):
+    """An agent's settings file cannot be read or edited; `line` and `column` (from 1) when the fault has a place."""
+
+    def __init__(self, message: str, *, line: int = 0, column: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+
+
+class AgentError(KeepwarmError):
+    """An agent or the gateway in front of it cannot be started."""
 
 
 class LedgerError(KeepwarmError):

@@ -235,6 +235,38 @@ def test_demo_hands_its_options_over(status: int, monkeypatch: pytest.MonkeyPatc
     assert given == [{"model": "tiny", "keep": True, "json_output": True}]
 
 
+def test_run_hands_over_what_is_the_agents(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+
+    def run(name: str, arguments: list[str], config: Config, asked: Any, console: Any) -> int:
+        given.extend((name, arguments, config, asked))
+        return 3
+
+    monkeypatch.setattr("keepwarm.shell.run.run", run)
+    words = ["run", "--port", "1", "--upstream", "http://h", "claude", "-p", "hi", "--port", "2", "--help"]
+    assert RUNNER.invoke(cli.app, words).exit_code == 3
+    assert given[:3] == ["claude", ["-p", "hi", "--port", "2", "--help"], Config(port=1)]
+    assert (given[3].upstream, given[3].engine) == ("http://h", "")
+
+
+def test_fix_hands_its_options_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+
+    def fix(config: Config, wish: Any, console: Any) -> int:
+        given.append(wish)
+        return 1
+
+    monkeypatch.setattr("keepwarm.shell.fix.fix", fix)
+    assert RUNNER.invoke(cli.app, ["fix", "qwen", "--project", "--yes", "--gateway", "none"]).exit_code == 1
+    assert (given[0].client, given[0].scope, given[0].gateway) == ("qwen", "project", "none")
+    assert (given[0].yes, given[0].undo, given[0].json, given[0].statusline) == (True, False, False, False)
+
+
+def test_the_status_line(ledger: Path) -> None:
+    assert "no requests yet" in output("statusline", "--ledger", "nowhere.sqlite")
+    assert output("statusline", "--ledger", str(ledger)).startswith("keepwarm ")
+
+
 def test_top_once_is_a_plain_page(ledger: Path, free_port: int) -> None:
     page = output("top", "--once", "--ledger", str(ledger), "--gateway", f"http://127.0.0.1:{free_port}")
     assert f"no gateway at http://127.0.0.1:{free_port}" in page

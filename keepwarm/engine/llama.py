@@ -38,6 +38,10 @@ class _Started(msgspec.Struct, frozen=True):
     url: str
 
 
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Past whatever HTTP_PROXY says: a proxy does not know this machine's loopback address."""
+
+
 class Engine:
     """One llama.cpp server. `start` and `stop` block: call them from a thread where an event loop runs."""
 
@@ -176,7 +180,7 @@ class Engine:
     def _wait_healthy(self, deadline: float) -> None:
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(self.url + "/health", timeout=5) as answer:
+                with _DIRECT.open(self.url + "/health", timeout=5) as answer:
                     if answer.status == 200:
                         return
             except urllib.error.HTTPError as error:

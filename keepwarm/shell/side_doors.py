@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -62,9 +63,18 @@ class _Doors:
         return web.json_response({"service": "keepwarm", "version": __version__, **served})
 
     async def health(self, request: web.Request) -> web.Response:
-        """Whether the model server answers."""
+        """Whether the model server answers and what it is, for `keepwarm run`, `fix` and `doctor`."""
         keeper = await self._gateway.keeper(request[HEADERS])
-        state = {"status": "ok" if keeper else "no model server", "upstream": self._gateway.upstream.url}
+        state: dict[str, Any] = {
+            "status": "ok" if keeper else "no model server",
+            "service": "keepwarm",
+            "pid": os.getpid(),
+            "upstream": self._gateway.upstream.url,
+        }
+        traits = await self._gateway.upstream.traits() if keeper else None
+        if traits is not None:
+            state |= {"kind": traits.kind, "model": traits.model, "slots": traits.slots, "context": traits.context}
+            state["first_party"] = traits.first_party
         return web.json_response(state, status=200 if keeper else 503)
 
     async def models(self, request: web.Request) -> web.StreamResponse:

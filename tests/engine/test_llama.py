@@ -42,6 +42,15 @@ def gone(pid: int) -> bool:
     return True
 
 
+def test_a_proxy_is_not_asked_whether_it_is_up(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with Engine(EngineOptions(model=model, context=512, slots=1, threads=1, start_timeout=30)) as engine:
+        assert engine.url
+
+
 def test_it_serves_what_the_options_say_and_is_gone_after(model: Path, tmp_path: Path) -> None:
     options = EngineOptions(
         model=model,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import aiohttp
@@ -52,9 +53,18 @@ async def test_health_is_the_servers(
     stub = await open_stub()
     stub.props_status = 503
     gateway = await open_gateway(stub.url)
-    assert await get(http, gateway.url + "/health") == (503, {"status": "no model server", "upstream": stub.url})
+    who = {"service": "keepwarm", "pid": os.getpid(), "upstream": stub.url}
+    assert await get(http, gateway.url + "/health") == (503, {"status": "no model server", **who})
     stub.props_status = 200
-    assert await get(http, gateway.url + "/health") == (200, {"status": "ok", "upstream": stub.url})
+    status, said = await get(http, gateway.url + "/health")
+    about = {
+        "kind": "llamacpp",
+        "model": said["model"],
+        "slots": said["slots"],
+        "context": said["context"],
+        "first_party": False,
+    }
+    assert (status, said) == (200, {"status": "ok", **who, **about})
 
 
 async def test_models_are_in_the_protocols_shape(
