@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from keepwarm.checks.finding import Finding
-from keepwarm.checks.habits import HEADER_CODES, HabitsOf
+from keepwarm.checks.habits import HEADER_CODES, HabitsOf, judge_habits
 from keepwarm.checks.settings import Settings
 
 INSTALL: Final = "npm i -g @anthropic-ai/claude-code"
@@ -29,7 +29,7 @@ def judge_agents(
         said = version or "a version it does not tell"
         title = f"{name}: {said} ({path})."
         found.append(Finding(area="client", code=f"client-{name}", severity="ok", title=title))
-        found += [_mended(one, settings, through) for one in habits(name, version)]
+        found += [_mended(one, settings, through) for one in judge_habits(name, habits(name, version))]
     if not found:
         title = "No coding agent was found on the path."
         found.append(Finding(area="client", code="no-client", severity="info", title=title, command=INSTALL))

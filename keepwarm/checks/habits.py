@@ -1,97 +1,79 @@
-"""What is known of an agent's version before it has sent anything: its habits that cost a cache.
+"""What an agent is known to do with its prompts, as findings: before it has sent anything.
 
-From captures on the wire (Claude Code 2.1.39 to 2.1.328, OpenCode 1.18, Qwen Code 0.24, pi 0.73, Cline 3.0, November
-2026). `HabitsOf` is the seam: whoever knows more of an agent hands in a function of the same shape.
+What each version does is told by whoever knows the agents (`clients`, by way of the shell); here it is judged.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from typing import Final, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, TypeAlias
 
-from keepwarm.checks.finding import TYPICAL_PROMPT, Finding, Severity
+import msgspec
 
-HabitsOf: TypeAlias = Callable[[str, str], tuple[Finding, ...]]
-"""(name of the program, version) -> what is known of it. The version is "" where it does not say."""
+from keepwarm.checks.finding import TYPICAL_PROMPT, Finding
+
+Strikes: TypeAlias = Literal["", "each turn", "each new session"]
+
+
+class Known(msgspec.Struct, frozen=True):
+    """One habit of a version of an agent."""
+
+    title: str
+    """What it does: "tool arguments are rewritten before they are sent back"."""
+    rules: tuple[str, ...] = ()
+    """Codes of the rules that name or mend it."""
+    strikes: Strikes = ""
+    """When it costs the whole prompt; "" where it costs less, or only the gateway sees it."""
+
+
+HabitsOf: TypeAlias = Callable[[str, str], Sequence[Known]]
+"""(name of the program, what it says of its version, "" for nothing) -> its habits; none for a stranger."""
 
 HEADER_CODES: Final = ("header-each-request", "header-each-session")
 """Findings about Claude Code's billing line: the setting that leaves it out makes them void."""
 OFF: Final = '"CLAUDE_CODE_ATTRIBUTION_HEADER": "0"'
-_EACH_REQUEST: Final = ((2, 1, 114), (2, 1, 181))
-_HEADER_FIX: Final = "keepwarm fix claude"
-_AGENTS: Final = {
-    "opencode": ("OpenCode sends tool arguments back in other words (HIS003) and only appends otherwise", "info"),
-    "qwen": (
-        "Qwen Code puts git status into the system prompt and moves its reminders (VOL004, HIS001)",
-        "warn",
-    ),
-    "pi": ("pi only appends; thinking that the template drops is what costs it (HIS002)", "info"),
-    "cline": ("Cline only appends and names no session (KEY002)", "info"),
-}
+_HEADER: Final = "VOL001"
 
 
-def numbers(version: str) -> tuple[int, ...]:
-    """The first dotted number in what a program says of its version: "2.1.114 (Claude Code)" is (2, 1, 114)."""
-    found = re.search(r"\d+(?:\.\d+)+", version)
-    return tuple(int(part) for part in found.group().split(".")) if found else ()
+def judge_habits(name: str, known: Sequence[Known]) -> tuple[Finding, ...]:
+    """The habits of an agent, as though nothing in its settings mended them: those of its billing line, each the worst
+    of those that the version may have, then the rest in one."""
+    headers = sorted((one for one in known if _HEADER in one.rules), key=lambda one: one.strikes != "each turn")
+    rest = [one for one in known if _HEADER not in one.rules]
+    found = [_header(one) for one in headers[:1]]
+    if rest:
+        found.append(_rest(name, rest))
+    return tuple(found)
 
 
-def known_habits(name: str, version: str) -> tuple[Finding, ...]:
-    """The habits of an agent, as though nothing in its settings mended them."""
-    if name == "claude":
-        return _claude(numbers(version))
-    if name in _AGENTS:
-        said, severity = _AGENTS[name]
-        level: Severity = "warn" if severity == "warn" else "info"
-        return (
-            Finding(
-                area="client",
-                code=f"habits-{name}",
-                severity=level,
-                title=said + ".",
-                detail="keepwarm mends what is named here.",
-                command=f"keepwarm run {name}",
-            ),
+def _header(habit: Known) -> Finding:
+    if habit.strikes == "each turn":
+        code, detail = (
+            HEADER_CODES[0],
+            "A server that does not remove it processes the whole prompt again, on every turn",
         )
-    return ()
-
-
-def _claude(version: tuple[int, ...]) -> tuple[Finding, ...]:
-    return (_header(version), _rewritten())
-
-
-def _header(version: tuple[int, ...]) -> Finding:
-    first, behind = _EACH_REQUEST
-    if version and first <= version < behind:
-        return Finding(
-            area="client",
-            code="header-each-request",
-            severity="bad",
-            title="This version of Claude Code writes a new billing line at the head of the prompt of each request.",
-            detail="A server that does not remove it processes the whole prompt again, on every turn (VOL001).",
-            tokens=TYPICAL_PROMPT,
-            strikes="each turn",
-            command=_HEADER_FIX,
-        )
+    else:
+        code = HEADER_CODES[1]
+        detail = "A new session, a sub-agent and /clear share nothing with what the server holds already"
     return Finding(
         area="client",
-        code="header-each-session",
-        severity="warn",
-        title="This version of Claude Code writes a billing line at the head of the prompt that differs per session.",
-        detail="A new session, a sub-agent and /clear share nothing with what the server holds already (VOL001).",
+        code=code,
+        severity="bad" if habit.strikes == "each turn" else "warn",
+        title=f"This version writes {habit.title}.",
+        detail=f"{detail} ({_HEADER}).",
         tokens=TYPICAL_PROMPT,
-        strikes="each new session",
-        command=_HEADER_FIX,
+        strikes=habit.strikes,
+        command="keepwarm fix claude",
     )
 
 
-def _rewritten() -> Finding:
+def _rest(name: str, habits: Sequence[Known]) -> Finding:
+    said = "; ".join(f"{one.title} ({', '.join(one.rules)})" if one.rules else one.title for one in habits)
     return Finding(
         area="client",
-        code="arguments-rewritten",
+        code=f"habits-{name}",
         severity="info",
-        title="Claude Code sends tool arguments back in other words than the model wrote (HIS003).",
-        detail="No setting changes that; keepwarm puts the model's own words back.",
-        command="keepwarm run claude",
+        title=f"Of this version it is known: {said}.",
+        detail="keepwarm mends what is named here.",
+        command=f"keepwarm run {name}",
     )

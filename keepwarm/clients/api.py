@@ -100,6 +100,8 @@ class Habit(msgspec.Struct, frozen=True):
     """The first version without it; () when it goes on."""
     remedy: str = ""
     """A setting that ends it, `NAME=value`; "" where only the gateway does."""
+    strikes: Literal["", "each turn", "each new session"] = ""
+    """When it costs the whole prompt; "" where it costs less."""
 
 
 class Setting(msgspec.Struct, frozen=True):

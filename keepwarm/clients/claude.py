@@ -138,10 +138,11 @@ CLAUDE: Final = Client(
     ),
     habits=(
         Habit(
-            "a billing line at the head of the prompt, constant but for its version",
+            "a billing line at the head of the prompt, constant within a session",
             ("VOL001",),
             until=(2, 1, 113),
             remedy=f"{HEADER_OFF}=0",
+            strikes="each new session",
         ),
         Habit(
             "a billing line at the head of the prompt that is new in each request",
@@ -149,12 +150,14 @@ CLAUDE: Final = Client(
             since=(2, 1, 113),
             until=(2, 1, 181),
             remedy=f"{HEADER_OFF}=0",
+            strikes="each turn",
         ),
         Habit(
             "a billing line at the head of the prompt that is new in each session",
             ("VOL001",),
             since=(2, 1, 181),
             remedy=f"{HEADER_OFF}=0",
+            strikes="each new session",
         ),
         Habit("tool arguments are rewritten before they are sent back", ("HIS003",)),
         Habit("the cache mark moves, and a message turns from a list into a string", ("HIS006",)),

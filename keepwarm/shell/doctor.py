@@ -18,11 +18,12 @@ from keepwarm import __version__
 from keepwarm.checks.agents import judge_agents, softened
 from keepwarm.checks.cache_probe import Probe, judge_probe
 from keepwarm.checks.finding import Finding, Report, priced
-from keepwarm.checks.habits import HabitsOf, known_habits
+from keepwarm.checks.habits import HabitsOf, Known
 from keepwarm.checks.memory import judge_memory
 from keepwarm.checks.server import judge_server
 from keepwarm.checks.settings import judge_settings, plain_url, read_settings
 from keepwarm.checks.template import judge_template
+from keepwarm.clients.registry import CLIENTS, known_habits
 from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.config import LOCAL_PORTS, Config, check
 from keepwarm.shell.client import Upstream
@@ -52,7 +53,13 @@ class _Gateway(msgspec.Struct, frozen=True):
     finding: Finding | None = None
 
 
-def doctor(config: Config, around: Surroundings, *, probe: bool = True, habits: HabitsOf = known_habits) -> Report:
+def habits_of(name: str, version: str) -> tuple[Known, ...]:
+    """What is known of a version of an agent; nothing of a stranger."""
+    known = known_habits(name, version) if name in CLIENTS else ()
+    return tuple(Known(one.title, one.rules, one.strikes) for one in known)
+
+
+def doctor(config: Config, around: Surroundings, *, probe: bool = True, habits: HabitsOf = habits_of) -> Report:
     """All that is found. `config` names the server (`upstream.url`) and the gateway; empty: they are looked for.
 
     Raises ConfigError for settings that cannot be.
@@ -60,9 +67,7 @@ def doctor(config: Config, around: Surroundings, *, probe: bool = True, habits: 
     return asyncio.run(examine(check(config), around, probe=probe, habits=habits))
 
 
-async def examine(
-    config: Config, around: Surroundings, *, probe: bool = True, habits: HabitsOf = known_habits
-) -> Report:
+async def examine(config: Config, around: Surroundings, *, probe: bool = True, habits: HabitsOf = habits_of) -> Report:
     """As `doctor`, in a running loop."""
     url, others = config.upstream.url, list[str]()
     gateway = await _gateway(f"http://{_reachable(config.host)}:{config.port}", config.key)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from keepwarm.checks.agents import judge_agents, softened
 from keepwarm.checks.finding import Finding
-from keepwarm.checks.habits import known_habits
+from keepwarm.checks.habits import Known
 from keepwarm.checks.settings import BASE_URL, HEADER, read_settings
 
+HABIT = Known("a line that is new in each request", ("VOL001",), "each turn")
 GATEWAY = "http://127.0.0.1:8787"
 CLAUDE = [("claude", "2.1.114 (Claude Code)", "/bin/claude")]
 
 
 def codes(environment: dict[str, str], runs: bool = False) -> dict[str, str]:
     """Severity by code."""
-    found = judge_agents(CLAUDE, read_settings(environment, []), GATEWAY, runs, known_habits)
+    found = judge_agents(CLAUDE, read_settings(environment, []), GATEWAY, runs, lambda name, version: [HABIT])
     return {one.code: one.severity for one in found}
 
 
@@ -32,15 +33,14 @@ def test_a_header_that_is_off_or_taken_out_is_fine() -> None:
 
 
 def test_no_agent_at_all_says_how_to_get_one() -> None:
-    (none,) = judge_agents([], read_settings({}, []), GATEWAY, False, known_habits)
+    (none,) = judge_agents([], read_settings({}, []), GATEWAY, False, lambda name, version: [])
     assert (none.code, none.severity) == ("no-client", "info")
     assert none.command.startswith("npm i")
 
 
 def test_whoever_knows_more_hands_in_habits_of_their_own() -> None:
-    mine = Finding(area="client", code="mine", severity="warn", title="It hums.")
-    found = judge_agents(CLAUDE, read_settings({}, []), GATEWAY, False, lambda name, version: (mine,))
-    assert mine in found
+    found = judge_agents(CLAUDE, read_settings({}, []), GATEWAY, False, lambda name, version: [Known(f"{name} hums")])
+    assert "claude hums" in found[-1].title
 
 
 def test_a_server_that_masks_the_line_makes_it_less_bad() -> None:

@@ -1,40 +1,35 @@
-"""What a version of an agent is known for."""
+"""What a version of an agent is known for, judged."""
 
 from __future__ import annotations
 
-import pytest
+from keepwarm.checks.habits import Known, judge_habits
 
-from keepwarm.checks.habits import known_habits, numbers
-
-
-@pytest.mark.parametrize(
-    ("said", "version"),
-    [("2.1.114 (Claude Code)", (2, 1, 114)), ("v0.24.4", (0, 24, 4)), ("opencode 1.18", (1, 18)), ("nightly", ())],
-)
-def test_the_numbers_of_a_version(said: str, version: tuple[int, ...]) -> None:
-    assert numbers(said) == version
+EACH_TURN = Known("a line that is new in each request", ("VOL001",), "each turn")
+EACH_SESSION = Known("a line that is new in each session", ("VOL001",), "each new session")
+REWRITTEN = Known("arguments are rewritten", ("HIS003",))
 
 
-@pytest.mark.parametrize(
-    ("version", "code", "severity"),
-    [
-        ("2.1.39 (Claude Code)", "header-each-session", "warn"),
-        ("2.1.112 (Claude Code)", "header-each-session", "warn"),
-        ("2.1.114 (Claude Code)", "header-each-request", "bad"),
-        ("2.1.179 (Claude Code)", "header-each-request", "bad"),
-        ("2.1.181 (Claude Code)", "header-each-session", "warn"),
-        ("2.1.328 (Claude Code)", "header-each-session", "warn"),
-        ("", "header-each-session", "warn"),
-    ],
-)
-def test_claude_codes_header_by_version(version: str, code: str, severity: str) -> None:
-    header = known_habits("claude", version)[0]
-    assert (header.code, header.severity, header.command) == (code, severity, "keepwarm fix claude")
-    assert header.tokens
+def test_a_line_that_is_new_each_turn_is_bad_and_one_a_session_a_warning() -> None:
+    for habit, code, severity in (
+        (EACH_TURN, "header-each-request", "bad"),
+        (EACH_SESSION, "header-each-session", "warn"),
+    ):
+        (header,) = judge_habits("claude", [habit])
+        assert (header.code, header.severity, header.command) == (code, severity, "keepwarm fix claude")
+        assert header.tokens
+        assert header.strikes == habit.strikes
 
 
-def test_other_agents_have_their_own_and_strangers_none() -> None:
-    for name in ("opencode", "qwen", "pi", "cline"):
-        (habit,) = known_habits(name, "1.0")
-        assert habit.command == f"keepwarm run {name}"
-    assert known_habits("vim", "9.1") == ()
+def test_of_a_version_that_is_not_known_the_worst_is_told() -> None:
+    assert [one.code for one in judge_habits("claude", [EACH_SESSION, EACH_TURN])] == ["header-each-request"]
+
+
+def test_the_rest_is_one_finding() -> None:
+    header, rest = judge_habits("claude", [EACH_TURN, REWRITTEN, Known("and that")])
+    assert header.code == "header-each-request"
+    assert (rest.code, rest.severity, rest.command) == ("habits-claude", "info", "keepwarm run claude")
+    assert "arguments are rewritten (HIS003); and that" in rest.title
+
+
+def test_a_stranger_has_none() -> None:
+    assert judge_habits("vim", []) == ()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from keepwarm.checks.habits import known_habits
+from keepwarm.checks.habits import judge_habits
 from keepwarm.shell import clients_here
 from keepwarm.shell.clients_here import installed_agents, settings_places
+from keepwarm.shell.doctor import habits_of
 from keepwarm.testing.agent_process import bare_environment
 from keepwarm.testing.claude_code import find_client
 
@@ -76,4 +77,4 @@ async def test_the_real_claude_code_is_known_by_what_it_says(version: str, code:
     path = f"{find_client(version).parent}:{environment['PATH']}"
     found = {one.name: one for one in await installed_agents({"PATH": path, "HOME": str(tmp_path)})}
     assert found["claude"].version == f"{version} (Claude Code)"
-    assert known_habits("claude", found["claude"].version)[0].code == code
+    assert judge_habits("claude", habits_of("claude", found["claude"].version))[0].code == code
