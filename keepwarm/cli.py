@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from rich.console import Console
 from keepwarm import __version__
 from keepwarm.config import Config, load, override
 from keepwarm.errors import KeepwarmError
+from keepwarm.rules.api import Rule
 from keepwarm.rules.codes import CODES
 from keepwarm.views.explain import print_explain
 from keepwarm.views.log import print_log
@@ -117,6 +119,43 @@ def rule(
 
 
 @app.command()
+def top(
+    gateway: Annotated[str, typer.Option(help="The gateway's address (default: the one of the settings)")] = "",
+    once: Annotated[bool, typer.Option("--once", help="One plain page, for a pipe")] = False,
+    ledger: LedgerFile = None,
+    config: ConfigFile = None,
+) -> None:
+    """Sessions, requests, slots and prefills as they happen; a key opens the verdict, another the diff."""
+    from keepwarm.shell.top.start import address, run_top
+
+    settings = _settings(config)
+    url = gateway or address(settings.host, settings.port)
+    run_top(ledger or settings.ledger_path, url, settings.key, Console(), once)
+
+
+@app.command()
+def report(
+    since: Annotated[str, typer.Option(help="Where it begins: 7d, 12h, or a date")] = "7d",
+    until: Annotated[str, typer.Option(help="Where it ends (default: now)")] = "",
+    session: Annotated[str, typer.Option(help="Only this session (its first letters do)")] = "",
+    change: Annotated[str, typer.Option(help="The moment between before and after (default: the middle)")] = "",
+    html: Annotated[Path | None, typer.Option(help="Write the whole as one HTML file")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the whole as Markdown; - prints it")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the whole to FILE.html or FILE.md")] = None,
+    with_text: Annotated[bool, typer.Option("--with-text", help="With words of prompts, where recorded")] = False,
+    ledger: LedgerFile = None,
+    config: ConfigFile = None,
+) -> None:
+    """A period: what happened, what it cost, which causes, what to change, before and after."""
+    from keepwarm.views.report.printing import Wanted, print_report
+
+    settings = _settings(config)
+    wanted = Wanted(since, until, session, change, with_text, html, markdown, out)
+    rules, applied = _rule_book(settings)
+    print_report(ledger or settings.ledger_path, wanted, Console(), rules, applied)
+
+
+@app.command()
 def docs(
     folder: Annotated[Path, typer.Argument(help="Where they are written: docs")] = Path("docs"),
 ) -> None:
@@ -137,6 +176,56 @@ def demo(
     from keepwarm.testing.demo import demo as play
 
     raise typer.Exit(play(model=model, keep=keep, json_output=as_json))
+
+
+@app.command()
+def doctor(
+    upstream: Annotated[str | None, typer.Option(help="Address of the model server, or of a keepwarm")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON")] = False,
+    probe: Annotated[bool, typer.Option(help="Send the server a few small prompts to see what its cache does")] = True,
+    config: ConfigFile = None,
+) -> None:
+    """What is wrong with this set-up, what it costs, and what mends it. Exits with 1 where something is bad."""
+    from keepwarm.shell.doctor import Surroundings
+    from keepwarm.shell.doctor import doctor as look
+    from keepwarm.views.doctor import print_doctor
+
+    around = Surroundings(Path.home(), Path.cwd(), os.environ)
+    with Console(stderr=True).status("looking at agents, settings, the server and its cache"):
+        report = look(override(_settings(config), upstream__url=upstream), around, probe=probe)
+    print_doctor(report, Console(), as_json)
+    raise typer.Exit(report.exit_code)
+
+
+@app.command()
+def verify(
+    upstream: Annotated[str | None, typer.Option(help="Address of the model server")] = None,
+    engine: Annotated[str, typer.Option(help="Or run llama.cpp: demo, tiny, or a GGUF file")] = "",
+    rounds: Annotated[int, typer.Option(min=1, help="Times that each arm is played; three at least say something")] = 3,
+    requests: Annotated[int, typer.Option(min=2, help="Requests of a session")] = 2,
+    tokens: Annotated[int, typer.Option(min=0, help="Tokens of a prompt (what fits into three minutes)")] = 0,
+    endpoint: Annotated[str, typer.Option(help="Where the straight arms ask: chat or messages")] = "",
+    client_style: Annotated[str, typer.Option(help="Whose header: 2.1.114 or 2.1.328")] = "2.1.114",
+    plot: Annotated[Path | None, typer.Option(help="Write the plot to this SVG file")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON")] = False,
+    config: ConfigFile = None,
+) -> None:
+    """Measure what the billing line costs here, straight and through keepwarm. Exits with 3 where noise hides it."""
+    from keepwarm.testing import verify as trial
+
+    to = _settings(config).upstream
+    url = upstream or ("" if engine else to.url)
+    wish = trial.Wish(url, engine, to.key, rounds, requests, tokens, endpoint, client_style)
+    raise typer.Exit(trial.run(wish, plot, as_json))
+
+
+def _rule_book(settings: Config) -> tuple[Mapping[str, Rule], frozenset[str]]:
+    """Every rule by its code, and the codes of those that are applied."""
+    from keepwarm.shell.extensions import load_extensions
+
+    shelf = settings.shelf(extension.rule for extension in load_extensions().rules)
+    applies = settings.keep and settings.upstream.rewrite is not False
+    return shelf.rules, frozenset(code for code in shelf.rules if applies and shelf.book("").has(code))
 
 
 def _settings(path: Path | None) -> Config:

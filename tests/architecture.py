@@ -25,6 +25,7 @@ PURE = (
     "session",
     "upstream",
     "exchange",
+    "checks",
     "ledger/records.py",
     "ledger/server_side.py",
     "ledger/verdict.py",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ import pytest
 from typer.testing import CliRunner
 
 from keepwarm import __version__, cli
+from keepwarm.checks.finding import Report
 from keepwarm.config import Config, LedgerSettings, UpstreamSettings, check
 from keepwarm.errors import ConfigError
+from keepwarm.ledger.records import Verdict
 from keepwarm.ledger.store import Ledger
 from keepwarm.rules.codes import CODES
 from keepwarm.shell import serve as serving
+from keepwarm.testing.verify import Wish
 from tests.ledger.samples import a_record
 
 RUNNER = CliRunner()
@@ -184,6 +188,36 @@ def test_what_no_command_line_can_mean_is_status_2(arguments: list[str]) -> None
     assert RUNNER.invoke(cli.app, arguments).exit_code == 2
 
 
+def test_doctor_hands_over_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[str, bool]] = []
+
+    def look(config: Config, around: object, *, probe: bool) -> Report:
+        given.append((config.upstream.url, probe))
+        return Report(keepwarm="1", looked=False)
+
+    monkeypatch.setattr("keepwarm.shell.doctor.doctor", look)
+    result = RUNNER.invoke(cli.app, ["doctor", "--upstream", "http://h:1", "--no-probe", "--json"])
+    assert result.exit_code == 2
+    assert json.loads(result.output)["exit_code"] == 2
+    assert given == [("http://h:1", False)]
+
+
+def test_verify_hands_over_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Wish] = []
+
+    def run(wish: Wish, plot: Path | None, as_json: bool) -> int:
+        given.append(wish)
+        return 3
+
+    monkeypatch.setattr("keepwarm.testing.verify.run", run)
+    Path("keepwarm.toml").write_text('[upstream]\nurl = "http://h:1"\nkey = "k"\n')
+    assert RUNNER.invoke(cli.app, ["verify", "--rounds", "5", "--client-style", "2.1.328"]).exit_code == 3
+    assert RUNNER.invoke(cli.app, ["verify", "--engine", "tiny"]).exit_code == 3
+    named, own = given
+    assert (named.upstream, named.engine, named.key, named.rounds, named.style) == ("http://h:1", "", "k", 5, "2.1.328")
+    assert (own.upstream, own.engine) == ("", "tiny")
+
+
 def test_demo_says_which_models_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert RUNNER.invoke(cli.app, ["demo", "--model", "other"]).exit_code == 1
 
@@ -199,3 +233,38 @@ def test_demo_hands_its_options_over(status: int, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("keepwarm.testing.demo.demo", play)
     assert RUNNER.invoke(cli.app, ["demo", "--model", "tiny", "--keep", "--json"]).exit_code == status
     assert given == [{"model": "tiny", "keep": True, "json_output": True}]
+
+
+def test_top_once_is_a_plain_page(ledger: Path, free_port: int) -> None:
+    page = output("top", "--once", "--ledger", str(ledger), "--gateway", f"http://127.0.0.1:{free_port}")
+    assert f"no gateway at http://127.0.0.1:{free_port}" in page
+    assert "s-one" in page
+    assert "s-two" in page
+
+
+def test_top_without_a_ledger_says_what_to_do(free_port: int) -> None:
+    page = output("top", "--ledger", "none.sqlite", "--gateway", f"http://127.0.0.1:{free_port}")
+    assert "keepwarm serve" in page
+
+
+def test_report_of_a_period(ledger: Path, tmp_path: Path) -> None:
+    page = output("report", "--ledger", str(ledger), "--since", "2026-09-01", "--until", "2026-09-30")
+    assert "2 requests in 2 sessions" in page
+    html = tmp_path / "r.html"
+    output("report", "--ledger", str(ledger), "--since", "2026-09-01", "--until", "2026-09-30", "--html", str(html))
+    assert html.read_text().startswith("<!doctype html>")
+
+
+def test_report_knows_which_rules_are_off(tmp_path: Path) -> None:
+    store = Ledger(tmp_path / "lost.sqlite")
+    store.put(a_record(id="aaa1", verdict=Verdict("miss", "client", "counted", 9, 1, 8_000, ("VOL002",))))
+    store.close()
+    since = ("--ledger", str(tmp_path / "lost.sqlite"), "--since", "2026-09-01", "--until", "2026-09-30")
+    assert "Switch the rule on" not in output("report", *since)
+    Path("keepwarm.toml").write_text('[rules]\noff = ["VOL002"]\n')
+    assert 'Switch the rule on: on = ["VOL002"]' in output("report", *since)
+
+
+def test_a_quick_command_loads_no_terminal_library() -> None:
+    code = "import sys, keepwarm.cli; sys.exit('textual' in sys.modules or 'genai_prices' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -32,7 +32,7 @@ from keepwarm.core.prompt import (
     ToolUse,
 )
 
-wire: Final[Callable[[bytes], bytes]] = xxhash.xxh3_128_digest
+wire: Final[Callable[[bytes | memoryview], bytes]] = xxhash.xxh3_128_digest
 """16 bytes for the client's bytes. The function itself: it is called for each message of each request."""
 
 

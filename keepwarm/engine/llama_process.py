@@ -33,7 +33,7 @@ def server_parameters(xllamacpp: Any, options: EngineOptions) -> Any:
     params.n_parallel = options.slots
     params.hostnames = [options.host]
     params.port = options.port
-    params.endpoint_slots = True
+    params.endpoint_slots = options.show_slots
     params.endpoint_metrics = True
     params.use_jinja = True
     # A warm-up run costs start time and would be counted by nobody.
@@ -71,6 +71,8 @@ def main() -> int:
     options = decode_options(sys.stdin.buffer.readline())
     # From here on a parent that dies takes this process along, also while the model is still loading.
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if options.show_prompts:
+        os.environ["LLAMA_SERVER_SLOTS_DEBUG"] = "1"  # the library reads it when it starts
     try:
         import xllamacpp
     except ImportError as error:

@@ -51,6 +51,10 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     verbosity: int | None = None
     """What its log tells; None = llama.cpp's 3. From 4 on it tells of checkpoints and "forcing full prompt
     re-processing"."""
+    show_slots: bool = True
+    """Answer GET /slots (`--no-slots` shuts it)."""
+    show_prompts: bool = False
+    """Show in /slots which prompt each slot holds (LLAMA_SERVER_SLOTS_DEBUG): for measuring, not for serving."""
     start_timeout: float = 120.0
     """Seconds after which a start is given up."""
 

@@ -22,6 +22,7 @@ from keepwarm.ledger.records import Record, Recording
 from keepwarm.ledger.rows import COLUMNS, record_of
 from keepwarm.ledger.sessions import ConversationSums, SessionPage, SessionSums
 from keepwarm.ledger.sums import Bucket, Totals
+from keepwarm.ledger.tallies import WHO
 
 _SELECT = f"SELECT seq, {', '.join(COLUMNS)} FROM requests"
 _LAST_CHARACTER = "\U0010ffff"
@@ -174,6 +175,15 @@ class Query:
         """The newest `limit` requests of a lineage, oldest first."""
         rows = self._ask(f"{_SELECT} WHERE lineage = ? ORDER BY seq DESC LIMIT ?", lineage, limit)
         return tuple(record_of(row[1:]) for row in reversed(rows))
+
+    def worst(self, since: float, until: float, limit: int, session: str | None = None) -> tuple[Record, ...]:
+        """The requests of a span of which most tokens were lost, that first; `session` as for `totals`."""
+        where, values = "outcome IN ('partial', 'miss') AND lost > 0 AND at >= ? AND at < ?", [since, until]
+        who: list[object] = []
+        if session is not None:
+            where, who = f"{where} AND {WHO.format('')} = ?", [session]
+        rows = self._ask(f"{_SELECT} WHERE {where} ORDER BY lost DESC, seq LIMIT ?", *values, *who, limit)
+        return tuple(record_of(row[1:]) for row in rows)
 
     def around(self, record: Record, earlier: int, later: int) -> tuple[Record, ...]:
         """The requests of a record's lineage around it, oldest first: up to `earlier` with itself, and `later` more."""

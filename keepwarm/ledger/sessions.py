@@ -9,7 +9,8 @@ import msgspec
 from keepwarm.ledger.sums import COLUMNS, Rows, Sums, sums_of
 from keepwarm.ledger.tallies import WHO
 
-_NO_NAME: Final = "-"
+NO_NAME: Final = "-"
+"""How those requests are asked for that belong to no session and no conversation."""
 _NAMED: Final = "((session = ? AND session <> '') OR (session = '' AND lineage = ?))"
 _SUMMED: Final = ", ".join(f"sum({name}) AS {name}" for name in COLUMNS)
 _LINEAGE: Final = (
@@ -112,11 +113,11 @@ def _session(row: tuple[Any, ...]) -> SessionSums:
     name, first_at, last_at, place, count, _, *sums = row[: 6 + len(COLUMNS)]
     session, client, model, upstream, tokens, cause, outcome = row[6 + len(COLUMNS) :]
     return SessionSums(
-        name or _NO_NAME, session, client, model, upstream, first_at, last_at, place, count, tokens, cause or "",
+        name or NO_NAME, session, client, model, upstream, first_at, last_at, place, count, tokens, cause or "",
         outcome or "", sums_of(sums),
     )  # fmt: skip
 
 
 def _name_values(name: str) -> tuple[str, str]:
-    key = "" if name == _NO_NAME else name
+    key = "" if name == NO_NAME else name
     return key, key

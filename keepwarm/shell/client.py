@@ -120,7 +120,7 @@ class Upstream:
 
     async def _ask_traits(self, authorization: str) -> tuple[Traits | None, bool]:
         """(what the server says, whether that is all of it)."""
-        first_party = self._rewrite is not True and _belongs_to(_FIRST_PARTY, self.url)
+        first_party = self._rewrite is not True and is_provider(self.url)
         if first_party:
             return Traits("anthropic", first_party=True), True
         key = (("authorization", authorization),) if authorization else ()
@@ -153,6 +153,11 @@ class Upstream:
         """The status of an empty request, which is refused where it is understood, and not found where it is not."""
         status, _ = await self.ask(Outgoing(path, b"{}", (("content-type", "application/json"), *key)))
         return status
+
+
+def is_provider(url: str) -> bool:
+    """Whether an address is Anthropic's, Bedrock's or Vertex's: observed, never rewritten, and paid by the token."""
+    return _belongs_to(_FIRST_PARTY, url)
 
 
 def _belongs_to(names: tuple[str, ...], url: str) -> bool:

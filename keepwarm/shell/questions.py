@@ -11,7 +11,7 @@ from rich.console import Console
 from keepwarm.errors import LedgerError
 from keepwarm.ledger.query import Only, Page, Query
 from keepwarm.ledger.records import Record, Recording
-from keepwarm.ledger.sessions import SessionPage
+from keepwarm.ledger.sessions import NO_NAME, SessionPage
 from keepwarm.ledger.sums import Totals
 from keepwarm.shell.guard import Refused
 from keepwarm.views.answers import Explanation, Series, SessionAnswer
@@ -81,7 +81,7 @@ class RequestsAsked(msgspec.Struct, frozen=True):
     before: _Place | None = None
     """What the page in front said as `older`."""
     session: _Word | None = None
-    """The beginning of a session's name."""
+    """A session's name, as /api/sessions says it, or the beginning of one that its client names."""
     lineage: _Word | None = None
     """Of one conversation."""
     cause: _Word | None = None
@@ -130,9 +130,13 @@ def session(query: Query, asked: Named) -> SessionAnswer:
 
 def requests(query: Query, asked: RequestsAsked) -> Page:
     """/api/requests"""
-    only = Only(asked.lineage, asked.cause, asked.outcome, asked.kind, asked.client, asked.model)
+    session, lineage = asked.session, asked.lineage
+    named = query.session_sums(session) if session is not None else None
+    if named is not None and not named.session:  # its client names none: the name is that of its one conversation
+        session, lineage = None, "" if named.name == NO_NAME else named.name
+    only = Only(lineage, asked.cause, asked.outcome, asked.kind, asked.client, asked.model)
     try:
-        return query.page(asked.before, asked.limit, asked.session, only)
+        return query.page(asked.before, asked.limit, session, only)
     except LedgerError as error:
         if asked.session is None:
             raise

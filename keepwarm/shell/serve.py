@@ -45,6 +45,11 @@ def serve(config: Config, console: Console) -> None:
 
 async def find_upstream() -> tuple[str, Traits] | None:
     """The first model server on the usual local ports that answers like one."""
+    return next(iter(await find_upstreams()), None)
+
+
+async def find_upstreams() -> list[tuple[str, Traits]]:
+    """Every model server on the usual local ports that answers like one."""
 
     async def look(port: int) -> tuple[str, Traits] | None:
         upstream = Upstream(f"http://127.0.0.1:{port}")
@@ -60,7 +65,7 @@ async def find_upstream() -> tuple[str, Traits] | None:
             await upstream.close()
 
     found = await asyncio.gather(*(look(port) for port, _ in LOCAL_PORTS))
-    return next((one for one in found if one is not None), None)
+    return [one for one in found if one is not None]
 
 
 async def _has_models(upstream: Upstream) -> bool:

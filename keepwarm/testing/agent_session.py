@@ -69,23 +69,33 @@ class Conversation:
         """Append one message; a string is kept as a string until it carries the mark."""
         self.messages.append({"role": role, "content": content})
 
-    def body(self, cch: str, *, thinks: bool, user_id: str) -> bytes:
-        """The Messages body as the client prints it: compact JSON, `messages` first, `cch` in the header."""
-        header = f"x-anthropic-billing-header: cc_version={CLIENT_VERSION}.{self.suffix}; cc_entrypoint=cli; cch={cch};"
-        system: list[Json] = [{"type": "text", "text": header}]
+    def body(
+        self, header: str, *, thinks: bool, user_id: str, model: str = "local-model", max_tokens: int = 32_000
+    ) -> bytes:
+        """The Messages body as the client prints it: compact JSON, `messages` first.
+
+        header  the billing line, see `billing_line`; "" for a client that has it switched off
+        """
+        system: list[Json] = [{"type": "text", "text": header}] if header else []
         system += [{"type": "text", "text": text, "cache_control": _MARK} for text in self.system]
         body: Json = {
-            "model": "local-model",
+            "model": model,
             "messages": with_mark(self.messages),
             "system": system,
             "tools": list(self.tools),
             "metadata": {"user_id": user_id},
-            "max_tokens": 32000,
+            "max_tokens": max_tokens,
         }
         if thinks:
             body["thinking"] = {"type": "adaptive"}
         body["stream"] = True
         return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def billing_line(version: str, suffix: str, cch: str = "") -> str:
+    """The line as Claude Code writes it: with a `cch` of each request (2.1.114 to 2.1.179), or without (2.1.181 on)."""
+    ending = f"cc_entrypoint=cli; cch={cch};" if cch else "cc_entrypoint=sdk-cli;"
+    return f"x-anthropic-billing-header: cc_version={version}.{suffix}; {ending}"
 
 
 def with_mark(messages: Sequence[Json]) -> list[Json]:
@@ -261,7 +271,9 @@ class AgentSession:
             kind=kind,
             path="/v1/messages?beta=true",
             headers=tuple(headers.items()),
-            body=talk.body(cch, thinks=kind == "main", user_id=self._user_id),
+            body=talk.body(
+                billing_line(CLIENT_VERSION, talk.suffix, cch), thinks=kind == "main", user_id=self._user_id
+            ),
             beside=kind == "title",
         )
 

@@ -42,7 +42,7 @@ def heading(width: int = 80) -> str:
 
 def line(record: Record, width: int = 80, colour: bool = True, ascii_only: bool = False) -> Text:
     """One request in one line of at most `width` columns."""
-    said, style = _outcome(record)
+    said, style = outcome(record)
     cells = (
         words.moment(record.at, "%H:%M:%S"),
         words.clean(record.id)[:ID],
@@ -72,14 +72,19 @@ def progress(call: str, done: Progress) -> str:
 
 def bar(record: Record, width: int = BAR) -> str:
     """The prompt as a bar: reused, processed again, new; blank when the server does not report."""
-    prompt, cached = record.usage.prompt_tokens, record.usage.cached_tokens
+    return drawn(
+        record.usage.prompt_tokens, record.usage.cached_tokens, record.verdict.lost if record.verdict else 0, width
+    )
+
+
+def drawn(prompt: int | None, cached: int | None, lost: int, width: int) -> str:
+    """The same of any such tokens: those of one request, or of many together."""
     if not prompt or cached is None:
         return " " * width
     # A cell shows what stands at its middle; what there is at all has a cell, unless the bar is too short for it.
     reused = min(width, max(1 if cached else 0, round(width * cached / prompt)))
     if cached < prompt:
         reused = min(reused, width - 1)
-    lost = record.verdict.lost if record.verdict else 0
     again = min(width - reused, max(1 if lost else 0, round(width * lost / prompt)))
     return "█" * reused + "▒" * again + "░" * (width - reused - again)
 
@@ -172,7 +177,7 @@ def _row(width: int, cells: Sequence[str]) -> str:
     return " ".join([*row, f"{tokens:>11}", f"{first:>5}", said])
 
 
-def _outcome(record: Record) -> tuple[str, str]:
+def outcome(record: Record) -> tuple[str, str]:
     """The last column and its style: the error when there is one, else the verdict, whose fault, which cause."""
     if record.ending == "failed" or record.status >= 400:
         return f"{record.status} {words.clean(record.error) or 'failed'}", "bold red"

@@ -257,3 +257,23 @@ def test_whether_texts_are_there(tmp_path: Path) -> None:
     ledger.close()
     with Query(tmp_path / "texts.sqlite") as query:
         assert [query.is_recorded(name) for name in ("plain", "kept", "gone")] == [False, True, False]
+
+
+def test_the_requests_that_lost_most(path: Path) -> None:
+    def lost(tokens: int, outcome: str = "miss") -> Verdict:
+        return Verdict(outcome, "client", "counted", lost=tokens)  # type: ignore[arg-type]
+
+    fill(
+        path,
+        a_record(id="a", at=1.0, verdict=lost(10)),
+        a_record(id="b", at=2.0, verdict=lost(30, "partial")),
+        a_record(id="c", at=3.0, verdict=lost(20), session="", lineage="aa"),
+        a_record(id="d", at=4.0, verdict=lost(99)),
+        a_record(id="e", at=2.5, verdict=lost(0)),
+        a_record(id="f", at=2.5, verdict=None),
+    )
+    with Query(path) as query:
+        assert ids(query.worst(0.0, 4.0, 9)) == ["b", "c", "a"]
+        assert ids(query.worst(0.0, 9.0, 2)) == ["d", "b"]
+        assert ids(query.worst(0.0, 9.0, 9, "aa")) == ["c"]
+        assert ids(query.worst(2.0, 3.0, 9)) == ["b"]

@@ -22,6 +22,8 @@ def query(tmp_path: Path) -> Iterator[Query]:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     ledger.put(a_record(id="aa1", at=100.0, session="s1"), a_recording("aa1", "head", "one"))
     ledger.put(a_record(id="aa2", at=200.0, session="s1", parent="aa1"), a_recording("aa2", "head", "two"))
+    ledger.put(a_record(id="cc1", at=10.0, session="", lineage="nameless"))
+    ledger.put(a_record(id="dd1", at=20.0, session="", lineage=""))
     ledger.put(a_record(id="bb1", at=300.0, session="s2", kind="side"))
     assert ledger.close()
     with Query(tmp_path / "ledger.sqlite") as query:
@@ -35,7 +37,7 @@ def test_totals_and_costs_of_a_span(query: Query) -> None:
 
 
 def test_sessions_and_one_of_them(query: Query) -> None:
-    assert [one.name for one in questions.sessions(query, SessionsAsked()).sessions] == ["s2", "s1"]
+    assert [one.name for one in questions.sessions(query, SessionsAsked()).sessions] == ["s2", "-", "nameless", "s1"]
     assert [one.name for one in questions.sessions(query, SessionsAsked(since=250.0)).sessions] == ["s2"]
     answer = questions.session(query, Named("s1"))
     assert (answer.session.sums.requests, len(answer.conversations)) == (2, 1)
@@ -47,11 +49,15 @@ def test_requests_by_what_they_are(query: Query) -> None:
     def ids(**asked: str) -> list[str]:
         return [record.id for record in questions.requests(query, msgspec.convert(asked, RequestsAsked)).records]
 
-    assert ids() == ["bb1", "aa2", "aa1"]
+    assert ids() == ["bb1", "dd1", "cc1", "aa2", "aa1"]
     assert ids(kind="side") == ["bb1"]
     assert ids(session="s1") == ["aa2", "aa1"]
+    assert ids(session="nameless") == ["cc1"]
+    assert ids(session="-") == ["dd1"]
     with pytest.raises(Refused, match="several sessions"):
         ids(session="s")
+    with pytest.raises(Refused, match="no session"):
+        ids(session="name")
 
 
 def test_a_request_by_the_beginning_of_its_id(query: Query) -> None:
@@ -76,13 +82,18 @@ def test_segments_and_diffs_show_words_only_where_they_are_recorded(query: Query
 
 def test_a_series_has_a_bound(query: Query) -> None:
     found = questions.series(query, Steps(since=0.0, until=400.0, step=100.0))
-    assert [(bucket.at, bucket.sums.requests) for bucket in found.buckets] == [(100.0, 1), (200.0, 1), (300.0, 1)]
+    assert [(bucket.at, bucket.sums.requests) for bucket in found.buckets] == [
+        (0.0, 2),
+        (100.0, 1),
+        (200.0, 1),
+        (300.0, 1),
+    ]
     with pytest.raises(Refused, match="steps"):
         questions.series(query, Steps(since=0.0, until=1e9, step=1.0))
 
 
 def test_what_a_listener_has_missed(query: Query) -> None:
-    assert [record.id for record in questions.missed(query, "aa1")] == ["aa2", "bb1"]
+    assert [record.id for record in questions.missed(query, "aa1")] == ["aa2", "cc1", "dd1", "bb1"]
     assert questions.missed(query, "none") == []
 
 
