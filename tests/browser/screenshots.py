@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 import aiohttp
 from aiohttp import web
@@ -91,7 +92,7 @@ async def _ask(url: str, session: str) -> None:
 
 
 async def _open(browser: Browser, url: str, scheme: str) -> Page:
-    chosen = "dark" if scheme == "dark" else "light"
+    chosen: Literal["dark", "light"] = "dark" if scheme == "dark" else "light"
     context = await browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme=chosen, locale="en-US")
     page = await context.new_page()
     await page.goto(url)

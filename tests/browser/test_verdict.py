@@ -34,6 +34,7 @@ async def test_a_break_in_the_timeline_opens_its_verdict(there: Made, open_page:
     await expect(verdict.locator(".v-diff del").first).to_be_visible()
     await expect(verdict.locator(".v-stack .tower")).to_be_visible()
     await expect(verdict.locator("details pre").last).to_contain_text("Verdict")
+    await expect(verdict.locator(".causing summary").first).to_contain_text("HIS005 edited-history")
     await verdict.locator(".causing summary").first.click()
     await expect(verdict.locator(".rule")).to_contain_text("keepwarm rule HIS005")
     # The address is the place: it opens the same again.

@@ -1,6 +1,7 @@
 /** The filter bar: what is set stands in the address, so that a filtered view can be linked to. */
 import { fill, h } from "./dom.js";
 import { changed, filtersOf, here, replace } from "./route.js";
+import { named } from "./rule.js";
 import { clientOf } from "./words.js";
 
 const OUTCOMES = ["hit", "partial", "miss", "first", "unknown"];
@@ -48,7 +49,7 @@ export function mount(element) {
     const choices = {
       time: TIMES,
       outcome: Object.fromEntries(OUTCOMES.map((name) => [name, name])),
-      cause: Object.fromEntries([...seen.cause].sort()),
+      cause: Object.fromEntries([...seen.cause.keys()].sort().map((code) => [code, named(code)])),
       kind: KINDS,
       client: Object.fromEntries([...seen.client].sort()),
       model: Object.fromEntries([...seen.model].sort()),

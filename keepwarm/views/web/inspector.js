@@ -4,7 +4,7 @@ import { bar, legend, partsOf } from "./bars.js";
 import { diff } from "./diff.js";
 import { copyable, fill, h } from "./dom.js";
 import { chip } from "./rows.js";
-import { inline, showRule } from "./rule.js";
+import { inline, named, showRule } from "./rule.js";
 import { address, changed, here, replace } from "./route.js";
 import { stack } from "./segments.js";
 import * as words from "./words.js";
@@ -150,7 +150,7 @@ function causes(verdict, previous) {
 function causeOf(code, place) {
   const where = place && `in ${place.what}${place.offset ? `, after ${words.times(place.offset, "character")}` : ""}`;
   const about = h("div.rule");
-  const details = h("details.causing", h("summary", h("b.cause", code || "known to no rule"), where && ` ${where}`), place?.path && h("p.mono.muted", place.path), about);
+  const details = h("details.causing", h("summary", h("b.cause", named(code) || "known to no rule"), where && ` ${where}`), place?.path && h("p.mono.muted", place.path), about);
   details.addEventListener("toggle", () => details.open && !about.firstChild && code && showRule(code, about));
   return details;
 }

@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import * as filters from "./filters.js";
 import * as inspector from "./inspector.js";
 import * as keys from "./keys.js";
+import { learnNames } from "./rule.js";
 import { address, filtersOf, here } from "./route.js";
 import * as live from "./views/live.js";
 import * as requests from "./views/requests.js";
@@ -108,6 +109,6 @@ document.querySelector("[data-skip]").addEventListener("click", (event) => {
   main.focus();
 });
 addEventListener("hashchange", show);
-await refresh();
+await Promise.all([refresh(), learnNames().catch(failed)]);
 show();
 listen(hear, tell);

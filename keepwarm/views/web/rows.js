@@ -2,6 +2,7 @@
 import { bar, partsOf, partsOfSums, told } from "./bars.js";
 import { h } from "./dom.js";
 import { address, changed } from "./route.js";
+import { named } from "./rule.js";
 import { Table } from "./table.js";
 import * as words from "./words.js";
 
@@ -41,7 +42,7 @@ export function requestTable({ label, more, days = false, name = "requests" }) {
       { title: "reused / all", class: "c-tokens num mono", cell: (record) => `${words.short(record.usage.cached_tokens)} / ${words.short(record.usage.prompt_tokens)}` },
       { title: "first token", class: "c-first num mono", cell: (record) => words.span(record.first_token_ms) },
       { title: "tok/s", class: "c-rate num mono", cell: (record) => words.perSecond(words.rate(record.usage)) },
-      { title: "verdict", class: "c-verdict", cell: (record) => [chip(words.outcomeOf(record)), h("span.why", words.verdictWords(record))] },
+      { title: "verdict", class: "c-verdict", cell: (record) => [chip(words.outcomeOf(record)), h("span.why", { title: (record.verdict?.causes ?? []).map(named).join(", ") }, words.verdictWords(record))] },
     ],
   });
 }

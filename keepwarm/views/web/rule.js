@@ -2,6 +2,16 @@
 import { get } from "./api.js";
 import { copyable, fill, h } from "./dom.js";
 
+const names = new Map();
+
+/** Learn what the rules are called. */
+export async function learnNames() {
+  for (const { code, name } of await get("rules")) names.set(code, name);
+}
+
+/** "VOL001 billing-header". */
+export const named = (code) => (names.has(code) ? `${code} ${names.get(code)}` : code);
+
 /** Fill `place` with the page of a rule. */
 export async function showRule(code, place) {
   try {

@@ -3,6 +3,7 @@ import { get } from "../api.js";
 import { fill, h } from "../dom.js";
 import { empty } from "../empty.js";
 import { address, changed, spanOf } from "../route.js";
+import { named } from "../rule.js";
 import * as words from "../words.js";
 import { money, saved } from "./live.js";
 
@@ -123,7 +124,7 @@ function causes(totals) {
   const misses = new Map(totals.misses_by_cause ?? []);
   const most = Math.max(1, ...totals.lost_by_cause.map(([, lost]) => lost));
   const rows = totals.lost_by_cause.map(([code, lost]) => [
-    h("dt", code ? h("a.cause", { href: address("requests", "", { cause: code }) }, code) : h("span.cause", "no rule")),
+    h("dt", code ? h("a.cause", { href: address("requests", "", { cause: code }) }, named(code)) : h("span.cause", "no rule")),
     h("dd.in", h("span.meter", { "aria-hidden": "true" }, h("i.again", { style: { "flex-grow": String(lost) } }), h("i.rest", { style: { "flex-grow": String(most - lost) } }))),
     h("dd.in.num", `${words.times(lost, "token")}${misses.has(code) ? `, ${words.times(misses.get(code), "request")}` : ""}`)]);
   return panel("What cost the cache", "tokens processed again, by cause", rows.length ? h("dl.tally", rows) : h("p.note", "Nothing was lost."));
