@@ -131,7 +131,8 @@ async def _announce(gateway: Gateway, console: Console) -> LogLines:
     if gateway.ledger is not None:
         console.print(f"ledger    {gateway.config.ledger_path}", highlight=False, soft_wrap=True)
     console.print(f"gateway   {gateway.url}", highlight=False)
-    console.print("\nPoint Claude Code at it:", highlight=False)
+    console.print(f"watch it  {gateway.url}/ui  or  keepwarm top", highlight=False)
+    console.print("\nStart an agent through it:  keepwarm run claude   or point Claude Code at it:", highlight=False)
     model = f" ANTHROPIC_MODEL={traits.model}" if traits is not None and traits.model else ""
     key = "your-gateway-key" if gateway.config.key else "dummy"
     line = f"  ANTHROPIC_BASE_URL={gateway.url} ANTHROPIC_API_KEY={key}{model} claude"
