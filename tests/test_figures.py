@@ -1,4 +1,5 @@
-"""Every figure is the same wherever it is shown: in `explain --json`, in the API, in the events, in the metrics.
+"""Every figure is the same wherever it is shown: in `explain --json`, in the API, in the events, in the metrics, in
+`top`, the report and the status line. (That the dashboard says them too is tested in a browser: tests/browser.)
 
 They all come from `ledger.sums`. A real gateway serves requests whose server reports a little of everything; then each
 view is asked, and what they say is compared with the sum of the records.
@@ -6,8 +7,12 @@ view is asked, and what they say is compared with the sum of the records.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +30,7 @@ from keepwarm.ledger.sums import Sums, of_record
 from keepwarm.shell.app import Gateway
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.chat_shapes import Counts
+from keepwarm.views import words
 from keepwarm.views.explain import print_explain
 from tests.shell.conftest import OpenGateway, OpenStub, Records, http, open_gateway, open_stub
 from tests.shell.stub import SHAPE, Seen, Stub, begin, message_body, refuse
@@ -206,3 +212,34 @@ async def test_the_events_say_the_same(shown: Shown, http: aiohttp.ClientSession
             if line.startswith(b'data: {"id"'):
                 found.append(msgspec.json.decode(line[6:], type=Record))
     assert added(found) == added(others)
+
+
+async def told(*arguments: str, said: str = "") -> str:
+    """What a command prints."""
+    run = [sys.executable, "-m", "keepwarm", *arguments]
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    done = await asyncio.to_thread(subprocess.run, run, input=said, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def test_the_screens_for_people_say_the_same(shown: Shown) -> None:
+    whole = added(shown.records)
+    reused = words.share(whole["cached_tokens"], whole["cached_tokens"] + whole["processed_tokens"])
+    lost = words.count(whole["lost_tokens"])
+    ledger = ("--ledger", str(shown.path))
+    top = await told("top", "--once", "--gateway", shown.gateway.url, *ledger)
+    assert f"{whole['requests']} requests, {reused} reused" in top
+    assert f"{words.short(whole['lost_tokens'])} again" in top
+    report = await told("report", "--markdown", "-", *ledger)
+    assert f"{whole['requests']} requests" in report
+    assert f"({reused})" in report
+    assert lost in report
+
+
+async def test_the_status_line_says_what_the_session_says(shown: Shown) -> None:
+    with Query(shown.path) as query:
+        sums = query.totals(session="first-session")
+    line = await told("statusline", "--ledger", str(shown.path), said='{"session_id": "first-session"}')
+    assert words.share(sums.cached_tokens, sums.prompt_tokens) in line
+    assert sums.lost_by_cause[0][0] in line

@@ -19,6 +19,7 @@ class Made(msgspec.Struct, frozen=True):
     """What stands in the ledger."""
 
     url: str
+    ledger: Path
     session: str
     """The long session, the newest one."""
     records: tuple[Record, ...]
@@ -40,4 +41,4 @@ async def made(tmp_path: Path, open_gateway: OpenGateway, open_stub: OpenStub) -
         records = query.page(limit=200, session=session).records
         silent = next(one for one in query.page(limit=1000).records if one.usage.cached_tokens is None)
     gateway = await open_gateway((await open_stub()).url)
-    return Made(gateway.url, session, records[::-1], silent)
+    return Made(gateway.url, ledger, session, records[::-1], silent)

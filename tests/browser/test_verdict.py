@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import expect
 
+from keepwarm.ledger.query import Query
+from keepwarm.views import words
 from tests.browser.conftest import OpenGateway, OpenPage, OpenStub
 from tests.browser.stage import Made, made
 
@@ -83,3 +85,14 @@ async def test_filters_are_in_the_address_and_narrow_the_list(there: Made, open_
 async def test_a_request_that_is_not_there_is_said_to_be_none(there: Made, open_page: OpenPage) -> None:
     page = await open_page(there.url, "#/requests?at=0000000000000000", allowed="404")
     await expect(page.locator("#inspector .oops")).to_be_visible()
+
+
+async def test_the_figures_are_those_of_the_ledger(there: Made, open_page: OpenPage) -> None:
+    with Query(there.ledger) as query:
+        sums = query.totals()
+    page = await open_page(there.url, "#/live")
+    tiles = page.locator("dl.figures")
+    await expect(tiles).to_contain_text(words.share(sums.cached_tokens, sums.cached_tokens + sums.processed_tokens))
+    shown = await tiles.inner_text()
+    for figure in (sums.requests, sums.cached_tokens, sums.processed_tokens, sums.lost_tokens):
+        assert words.short(figure) in shown.split()
