@@ -191,7 +191,9 @@ class Life:
         story = self.story
         assert story.stable is not None
         stable = story.stable
-        guest = Guest(stable.lineage.id, story.who.session, story.kind, stable.older.bond, stable.older.after)
+        before = stable.before.prompt_tokens if stable.before is not None else None
+        bond, after = stable.older.bond, stable.older.after
+        guest = Guest(stable.lineage.id, story.who.session, story.kind, bond, after, before or 0)
         returning = stable.lineage.count > 0
         choice, story.moved = self._keeper.sit(guest, returning, observing=observing, client=story.who.client)
         self._slot = choice.slot

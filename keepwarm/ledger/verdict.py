@@ -189,8 +189,6 @@ class _Case:
         if self._scene.anew:
             words = f"Processed once more, in a slot of its own: {self._scene.anew}."
             return Verdict("first", "nobody", grade, 0, actual, sentence=words)
-        if self._before.held is not None and costly and costly[0].codes[:1] == ("HIS005",):
-            return self._other_branch(actual, self._before.held)
         if costly and actual >= expected - self._unsure:
             return self._parted(actual, expected, grade, costly)
         if not costly and self._before.share < 1.0 and actual >= expected - self._unsure:
@@ -204,15 +202,6 @@ class _Case:
             words = f"The first request of its conversation; the server had {actual:,} tokens of it from another."
             return Verdict("first", "nobody", grade, expected, actual, 0, (), None, words, had=self._had)
         return Verdict("hit", "nobody", grade, expected, actual, 0, (), None, words, had=self._had)
-
-    def _other_branch(self, actual: int, held: int) -> Verdict:
-        """The conversation goes on from an older branch, of which the slot does not hold all any more."""
-        words = (
-            f"The conversation goes on from an older branch: of {held:,} tokens the server reused {actual:,}, for "
-            "another branch had been served in the same slot."
-        )
-        outcome: Outcome = "miss" if actual < 0.1 * held else "partial"
-        return Verdict(outcome, "seat", "counted", held, actual, held - actual, ("SEA001",), sentence=words, had=held)
 
     def _parted(self, actual: int, expected: int, grade: Grade, costly: tuple[Suspect, ...]) -> Verdict:
         """The prompt is not the one before to its end, and that is what was lost."""

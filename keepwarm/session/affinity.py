@@ -24,8 +24,9 @@ Hence three ways of handing a slot over, each one tiny request to the same slot 
 A new conversation is not always a stranger. One that was forked from another repeats its turns, one that was
 compacted or cleared repeats its head: all that it repeats stands in the slot of the older one, which nobody is
 waiting for any more. So it takes that slot, though others may be empty. Should the older one come back after a
-fork, both go on: it gets an empty slot of its own, and is processed there once, as the fork would have been. Where no
-slot is empty it takes its old one again, and finds in it all that the two have in common.
+fork, it takes the slot again and finds in it all that the two have in common; and so on, if no slot is empty. Where
+one is, whoever comes back gets it and is processed there once, as the fork would have been: at once if that is FEW
+tokens, else when both have come back, so that both go on.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ Bond: TypeAlias = Literal["", "fork", "successor"]
 SIDE = "side"
 KNOWN = 256
 """Tenants without a seat that are remembered: more than any host cache holds."""
+FEW = 4_096
+"""Tokens that may be processed anew before it is known that two conversations both go on."""
 FORKS = 16
 """Lineages of one fork that are remembered for a seat."""
 
@@ -57,6 +60,8 @@ class Guest(msgspec.Struct, frozen=True):
     """When it is new: how it hangs together with one of `after`."""
     after: tuple[str, ...] = ()
     """The lineages that the bond may be to; where several of them have a seat it is not known which, and none."""
+    tokens: int = 0
+    """Of its prompt before."""
 
 
 class Chair(msgspec.Struct, frozen=True):
@@ -73,6 +78,8 @@ class Chair(msgspec.Struct, frozen=True):
     """Requests in flight."""
     forks: tuple[str, ...] = ()
     """Lineages that share their first turns with the tenant and sat here before it."""
+    shared: bool = False
+    """One of these has come back, and the tenant is it."""
 
 
 class SeatTable(msgspec.Struct, frozen=True):
@@ -132,7 +139,7 @@ def choose(table: SeatTable, guest: Guest) -> Choice:
     empty = next((chair for chair in table.chairs if not chair.tenant), None)
     if inherited is not None:
         chair, bond = inherited
-        if empty is not None and tenant in chair.forks:
+        if empty is not None and tenant in chair.forks and (chair.shared or guest.tokens <= FEW):
             table = _with_chair(table, chair.slot, lambda old: replace(old, forks=_without(old.forks, tenant)))
             return replace(
                 _seated(table, empty, guest, tenant, f"a slot that was empty: {_PARTED}", "none"), anew=_PARTED
@@ -194,11 +201,14 @@ def _seated(
         known = (*known, chair.tenant)[-KNOWN:]
     clock = table.clock + 1
     table = replace(table, clock=clock, known=known)
-    forks = chair.forks if chair.tenant == tenant else ()
+    forks, shared = (chair.forks, chair.shared) if chair.tenant == tenant else ((), False)
     if bond == "fork":
+        shared = tenant in chair.forks
         forks = _without((*chair.forks, chair.tenant), tenant)[-FORKS:]
     table = _with_chair(
-        table, chair.slot, lambda old: Chair(old.slot, tenant, guest.session, guest.kind, clock, old.busy + 1, forks)
+        table,
+        chair.slot,
+        lambda old: Chair(old.slot, tenant, guest.session, guest.kind, clock, old.busy + 1, forks, shared),
     )
     return Choice(chair.slot, reason, handover, table, chair.tenant if chair.tenant != tenant else "")
 

@@ -161,14 +161,6 @@ def test_a_rewind_is_no_loss() -> None:
     assert "went back to an earlier turn" in verdict.sentence
 
 
-def test_an_older_branch_that_lost_its_slot_to_another_is_the_seats() -> None:
-    turn = replace(HEADER, where="turn", path="/messages/9/content")
-    verdict = judge(usage(6_000), replace(BEFORE, share=0.6, held=9_000), turn, ("HIS005",))
-    assert gist(verdict) == ("partial", "seat", "counted", 3_000)
-    assert (verdict.causes, verdict.expected) == (("SEA001",), 9_000)
-    assert judge(usage(9_000), replace(BEFORE, share=0.6, held=9_000), turn, ("HIS005",)).outcome == "hit"
-
-
 def test_a_conversation_that_begins_anew_for_a_forks_sake_is_a_first_one() -> None:
     verdict = judge_suspects(usage(0), BEFORE, (), Scene(anew="a fork goes on there"))
     assert gist(verdict) == ("first", "nobody", "counted", 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from keepwarm.session.affinity import KNOWN, SIDE, Choice, Guest, SeatTable, choose, leave, seats
 
@@ -197,6 +198,13 @@ def test_a_fork_goes_on_in_the_slot_and_the_one_that_it_left_gets_another_when_i
     row = [guest("a"), fork("b", "a"), guest("a"), guest("b"), fork("c", "b"), guest("a")]
     assert slots_of(4, row) == [(slot, "none") for slot in (0, 0, 1, 0, 0, 1)]
     assert [choice.anew != "" for _, _, choice in play(4, row)] == [False, False, True, False, False, False]
+
+
+def test_a_long_one_takes_its_slot_again_until_both_have_come_back() -> None:
+    row = [guest("a"), fork("b", "a"), guest("a"), guest("b"), guest("a"), guest("b")]
+    played = play(4, [replace(one, tokens=20_000) for one in row])
+    assert [choice.slot for _, _, choice in played] == [0, 0, 0, 1, 0, 1]
+    assert [choice.anew != "" for _, _, choice in played] == [False, False, False, True, False, False]
 
 
 def test_where_no_slot_is_empty_the_two_share_one() -> None:
