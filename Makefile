@@ -13,7 +13,8 @@ AGENTS := $(NODE) qwen-0.24.4 opencode-1.18.33 pi-0.73.1 cline-3.0.65
 BROWSER := $(CLIENTS)/browser-153.0.0
 AXE := 4.14.1
 CLIENT_STAMPS := $(CLAUDE_CODE_VERSIONS:%=$(CLIENTS)/cc-%/.installed) $(AGENTS:%=$(CLIENTS)/%/.installed)
-# Two workers, a file's tests on one of them: each worker starts engines of its own.
+# Two workers, a file's tests on one of them: each worker starts engines of its own. In the order of the folders, since
+# the files with the fewest tests, of browsers and real agents, take the longest.
 WORKERS ?= 2
 PYTEST_ARGS ?=
 
@@ -107,7 +108,7 @@ lint: setup ## style, types and import contracts
 	$(BIN)/lint-imports
 
 test: setup clients browser lint ## everything a change must pass: lint, then all tests but the two whole matrices and vLLM
-	$(BIN)/python -m pytest -m "not matrix and not vllm" -n $(WORKERS) --dist loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not matrix and not vllm" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-clients: setup clients ## the whole matrix of real clients, templates and slots (long)
 	$(BIN)/python -m pytest -m matrix tests/clients $(PYTEST_ARGS)

@@ -25,6 +25,7 @@ async def test_qwen_code_moves_its_reminders_and_its_git_status_and_costs_nothin
     await play_and_judge(ChatCell(QwenCode, "strict_system", 1), tmp_path, hand_in)
 
 
+@pytest.mark.matrix
 @pytest.mark.timeout(400)
 async def test_a_title_call_does_not_disturb_the_session_of_opencode(tmp_path: Path, hand_in: HandIn) -> None:
     await play_and_judge(ChatCell(OpenCode, "qwen_like", 4), tmp_path, hand_in)

@@ -25,6 +25,7 @@ async def test_inline_system_messages_pass_a_strict_template_in_the_one_slot(tmp
     await play_and_judge(Cell(Client("2.1.328"), "strict_system", 1), tmp_path, hand_in)
 
 
+@pytest.mark.matrix
 @pytest.mark.timeout(400)
 async def test_two_sessions_at_once_keep_their_slots_behind_ever_longer_headers(
     tmp_path: Path, hand_in: HandIn
@@ -37,6 +38,7 @@ async def test_sub_agents_beside_their_session_cost_nothing_twice(tmp_path: Path
     await play_and_judge(Cell(Client("2.1.328"), "dated", 4, "scouts"), tmp_path, hand_in)
 
 
+@pytest.mark.matrix
 @pytest.mark.timeout(400)
 async def test_what_an_old_version_rewrites_on_resume_is_named(tmp_path: Path, hand_in: HandIn) -> None:
     await play_and_judge(Cell(Client("2.1.39"), "tools_first", 1), tmp_path, hand_in)

@@ -18,10 +18,12 @@ async def test_midnight_costs_nothing(tmp_path: Path, hand_in: HandIn) -> None:
     await play_and_judge(cell(OLD, "midnight", "qwen_like"), tmp_path, hand_in)
 
 
+@pytest.mark.matrix
 async def test_a_git_status_on_resume_costs_nothing(tmp_path: Path, hand_in: HandIn) -> None:
     await play_and_judge(cell(OLD, "under_git", "tools_first"), tmp_path, hand_in)
 
 
+@pytest.mark.matrix
 async def test_old_results_that_are_taken_away_cost_what_stands_behind_them(tmp_path: Path, hand_in: HandIn) -> None:
     await play_and_judge(cell(OLD, "pruned", "qwen_like"), tmp_path, hand_in)
 
@@ -34,7 +36,9 @@ async def test_tools_that_come_late_cost_their_definition(tmp_path: Path, hand_i
     await play_and_judge(cell(OLD, "late_tools", "qwen_like"), tmp_path, hand_in)
 
 
-@pytest.mark.parametrize("client", [OLD, NEW], ids=lambda client: client.version)
+@pytest.mark.parametrize(
+    "client", [pytest.param(OLD, id=OLD.version, marks=pytest.mark.matrix), pytest.param(NEW, id=NEW.version)]
+)
 async def test_a_compacted_conversation_keeps_its_head(client: Client, tmp_path: Path, hand_in: HandIn) -> None:
     await play_and_judge(cell(client, "compacted", "qwen_like"), tmp_path, hand_in)
 
