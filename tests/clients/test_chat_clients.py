@@ -18,6 +18,7 @@ from tests.clients.chat_stage import ChatCell
 from tests.clients.conftest import HandIn
 
 
+@pytest.mark.matrix
 @pytest.mark.timeout(600)
 async def test_qwen_code_moves_its_reminders_and_its_git_status_and_costs_nothing(
     tmp_path: Path, hand_in: HandIn
@@ -36,6 +37,7 @@ async def test_pi_keeps_its_cache_through_four_processes(tmp_path: Path, hand_in
     await play_and_judge(ChatCell(Pi, "qwen_like", 1), tmp_path, hand_in)
 
 
+@pytest.mark.matrix
 @pytest.mark.timeout(400)
 async def test_cline_keeps_its_cache_through_four_processes(tmp_path: Path, hand_in: HandIn) -> None:
     await play_and_judge(ChatCell(Cline, "tools_first", 1), tmp_path, hand_in)

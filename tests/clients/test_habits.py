@@ -32,6 +32,7 @@ async def test_tools_that_are_loaded_cost_their_definition(tmp_path: Path, hand_
     await play_and_judge(cell(NEW, "searching", "strict_system"), tmp_path, hand_in)
 
 
+@pytest.mark.matrix
 async def test_tools_that_come_late_cost_their_definition(tmp_path: Path, hand_in: HandIn) -> None:
     await play_and_judge(cell(OLD, "late_tools", "qwen_like"), tmp_path, hand_in)
 

@@ -148,6 +148,7 @@ AGENTS: dict[str, tuple[str, list[str]]] = {
 }
 
 
+@pytest.mark.matrix
 @pytest.mark.timeout(400)
 async def test_the_other_agents_find_the_gateway_and_leave_the_users_files_alone(
     tmp_path: Path, free_port: int
