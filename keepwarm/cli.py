@@ -178,10 +178,11 @@ def top(
     config: ConfigFile = None,
 ) -> None:
     """Sessions, requests, slots and prefills as they happen; a key opens the verdict, another the diff."""
-    from keepwarm.shell.top.start import address, run_top
+    from keepwarm.shell.neighbour import address
+    from keepwarm.shell.top.start import run_top
 
     settings = _settings(config)
-    url = gateway or address(settings.host, settings.port)
+    url = gateway or address(settings)
     run_top(ledger or settings.ledger_path, url, settings.key, Console(), once)
 
 

@@ -40,6 +40,7 @@ from keepwarm.shell.guard import Guard
 from keepwarm.shell.inquiries import Inquiries
 from keepwarm.shell.live import Now
 from keepwarm.shell.look_up import LookUp
+from keepwarm.shell.neighbour import WANTS_KEY
 from keepwarm.upstream.api import Traits
 from keepwarm.upstream.registry import dialects
 from keepwarm.views.rule import RuleList
@@ -205,7 +206,7 @@ class Gateway:
         if self.config.key:
             shown = _shown(headers, self.config.key)
             if shown is None:
-                failed = Failed(401, "this gateway wants its key: put it where the agent's API key goes", "auth")
+                failed = Failed(401, f"{WANTS_KEY}: put it where the agent's API key goes", "auth")
                 return _response(front, failed)
             # It opens this door, and the model server has no business with it.
             del headers[shown]

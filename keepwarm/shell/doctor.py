@@ -28,6 +28,7 @@ from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.config import LOCAL_PORTS, Config, check
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.clients_here import installed_agents, settings_places
+from keepwarm.shell.neighbour import WANTS_KEY, address
 from keepwarm.shell.serve import find_upstreams
 from keepwarm.shell.server_look import NoServer, look, look_at_template, probe_cache, what_was_sent
 from keepwarm.shell.server_memory import MemoryReader
@@ -70,7 +71,7 @@ def doctor(config: Config, around: Surroundings, *, probe: bool = True, habits: 
 async def examine(config: Config, around: Surroundings, *, probe: bool = True, habits: HabitsOf = habits_of) -> Report:
     """As `doctor`, in a running loop."""
     url, others = config.upstream.url, list[str]()
-    gateway = await _gateway(f"http://{_reachable(config.host)}:{config.port}", config.key)
+    gateway = await _gateway(address(config), config.key)
     if url:  # the address may be keepwarm's own: then the server behind it is meant too
         named = await _gateway(url.rstrip("/"), config.key)
         gateway = named if named.runs else gateway
@@ -160,7 +161,7 @@ async def _gateway(url: str, key: str) -> _Gateway:
 
 def _wants_key(status: int, body: bytes) -> bool:
     """Whether this is a keepwarm that wants its key."""
-    return status == 401 and b"this gateway wants its key" in body
+    return status == 401 and WANTS_KEY.encode() in body
 
 
 class _Hello(msgspec.Struct, frozen=True):
@@ -205,10 +206,3 @@ def _nothing_found() -> Finding:
         "http://HOST:PORT. keepwarm can also run one:",
         command="keepwarm serve --engine demo",
     )
-
-
-def _reachable(host: str) -> str:
-    """The address at which a gateway that binds `host` answers from here."""
-    if host in ("0.0.0.0", "::"):
-        return "127.0.0.1"
-    return f"[{host}]" if ":" in host else host

@@ -18,6 +18,7 @@ import msgspec
 from aiohttp import web
 
 from keepwarm.config import Config, is_loopback
+from keepwarm.shell.neighbour import WANTS_KEY
 from keepwarm.views.answers import Fault, Refusal
 
 HEADERS: Final = {
@@ -77,7 +78,7 @@ class Guard:
             return None
         if shown is None and _same(request.cookies.get(cookie, ""), self._token):
             return None
-        said = "this key is not the gateway's" if shown is not None else "this gateway wants its key"
+        said = "this key is not the gateway's" if shown is not None else WANTS_KEY
         remedy = "show the key of keepwarm.toml: in a browser open /ui?key=KEY once, a program sends it as x-api-key"
         raise Refused(401, said, remedy)
 

@@ -31,6 +31,8 @@ try:
 except ImportError:  # Windows has none: there each run ends the gateway that it has started
     fcntl = None  # type: ignore[assignment]
 
+WANTS_KEY: Final = "this gateway wants its key"
+"""What a gateway says to whoever does not show it: by that it is told from other programs that want a key."""
 _ASK_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.1
 _END_SECONDS: Final = 35.0
@@ -89,7 +91,7 @@ def find(url: str, key: str = "") -> Neighbour | None:
     except OSError:
         return None
     if said.get("service") != "keepwarm":
-        wants_key = status == 401 and "this gateway wants its key" in str(said)
+        wants_key = status == 401 and WANTS_KEY in str(said)
         why = (
             "it wants a key: set KEEPWARM_KEY to it, or key in keepwarm.toml"
             if wants_key

@@ -42,12 +42,6 @@ def run_top(ledger: Path, gateway: str, key: str, console: Console, once: bool =
     Top(LedgerFeed(ledger), feed, ascii_only=console.options.ascii_only).run()
 
 
-def address(host: str, port: int) -> str:
-    """Where a gateway that listens there is reached from this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def print_once(ledger: Path, feed: GatewayFeed, console: Console, now: float | None = None) -> None:
     """One page, without a cursor; `now` in Unix seconds, the clock when None."""
     now = time.time() if now is None else now

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from keepwarm.config import Config
+from keepwarm.shell.neighbour import address
 from keepwarm.shell.top.feed import GatewayFeed
-from keepwarm.shell.top.start import address, print_once, run_top
+from keepwarm.shell.top.start import print_once, run_top
 from keepwarm.views.top.head import Gateway
 from tests.shell.top.stage import LIVE, URL
 from tests.views.day import NOON, a_day
@@ -72,4 +74,4 @@ def test_a_plain_page_needs_no_terminal_library(day: Path, free_port: int, monke
     ],
 )
 def test_where_a_gateway_is_reached(host: str, url: str) -> None:
-    assert address(host, 1) == url
+    assert address(Config(host=host, port=1)) == url
