@@ -233,7 +233,7 @@ def demo(
 
 @app.command()
 def doctor(
-    upstream: Annotated[str | None, typer.Option(help="Address of the model server, or of a keepwarm")] = None,
+    upstream: Annotated[str | None, typer.Option(help="Look at this server alone (or a keepwarm's)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON")] = False,
     probe: Annotated[bool, typer.Option(help="Send the server a few small prompts to see what its cache does")] = True,
     config: ConfigFile = None,
@@ -244,8 +244,8 @@ def doctor(
     from keepwarm.views.doctor import print_doctor
 
     around = Surroundings(Path.home(), Path.cwd(), os.environ)
-    with Console(stderr=True).status("looking at agents, settings, the server and its cache"):
-        report = look(override(_settings(config), upstream__url=upstream), around, probe=probe)
+    with Console(stderr=True).status("looking at agents, settings, servers and their caches"):
+        report = look(_settings(config), around, upstream=upstream or "", probe=probe)
     print_doctor(report, Console(), as_json)
     raise typer.Exit(report.exit_code)
 

@@ -191,9 +191,9 @@ def test_what_no_command_line_can_mean_is_status_2(arguments: list[str]) -> None
 def test_doctor_hands_over_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[tuple[str, bool]] = []
 
-    def look(config: Config, around: object, *, probe: bool) -> Report:
-        given.append((config.upstream.url, probe))
-        return Report(keepwarm="1", looked=False)
+    def look(config: Config, around: object, *, upstream: str, probe: bool) -> Report:
+        given.append((upstream, probe))
+        return Report(keepwarm="1")
 
     monkeypatch.setattr("keepwarm.shell.doctor.doctor", look)
     result = RUNNER.invoke(cli.app, ["doctor", "--upstream", "http://h:1", "--no-probe", "--json"])
