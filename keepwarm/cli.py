@@ -259,6 +259,7 @@ def verify(
     tokens: Annotated[int, typer.Option(min=0, help="Tokens of a prompt (what fits into three minutes)")] = 0,
     endpoint: Annotated[str, typer.Option(help="Where the straight arms ask: chat or messages")] = "",
     client_style: Annotated[str, typer.Option(help="Whose header: 2.1.114 or 2.1.328")] = "2.1.114",
+    server_log: Annotated[Path | None, typer.Option(help="The file that the server's log goes to: is read too")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write the plot to this SVG file")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON")] = False,
     config: ConfigFile = None,
@@ -268,7 +269,7 @@ def verify(
 
     to = _settings(config).upstream
     url = upstream or ("" if engine else to.url)
-    wish = trial.Wish(url, engine, to.key, rounds, requests, tokens, endpoint, client_style)
+    wish = trial.Wish(url, engine, to.key, rounds, requests, tokens, endpoint, client_style, server_log)
     raise typer.Exit(trial.run(wish, plot, as_json))
 
 

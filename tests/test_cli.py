@@ -211,11 +211,14 @@ def test_verify_hands_over_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("keepwarm.testing.verify.run", run)
     Path("keepwarm.toml").write_text('[upstream]\nurl = "http://h:1"\nkey = "k"\n')
-    assert RUNNER.invoke(cli.app, ["verify", "--rounds", "5", "--client-style", "2.1.328"]).exit_code == 3
+    assert (
+        RUNNER.invoke(cli.app, ["verify", "--rounds", "5", "--client-style", "2.1.328", "--server-log", "l"]).exit_code
+        == 3
+    )
     assert RUNNER.invoke(cli.app, ["verify", "--engine", "tiny"]).exit_code == 3
     named, own = given
     assert (named.upstream, named.engine, named.key, named.rounds, named.style) == ("http://h:1", "", "k", 5, "2.1.328")
-    assert (own.upstream, own.engine) == ("", "tiny")
+    assert (own.upstream, own.engine, own.log, named.log) == ("", "tiny", None, Path("l"))
 
 
 def test_demo_says_which_models_there_are(capsys: pytest.CaptureFixture[str]) -> None:
