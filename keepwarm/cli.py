@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
 
 from keepwarm import __version__
-from keepwarm.config import Config, load, override
+from keepwarm.config import Config, address_of, load, override
 from keepwarm.errors import KeepwarmError
 from keepwarm.rules.api import Rule
 from keepwarm.rules.codes import CODES
@@ -24,6 +24,8 @@ from keepwarm.views.site import documents
 app = typer.Typer(
     name="keepwarm",
     help="Keep a language-model server's prefix cache warm for coding agents.",
+    epilog="Begin with  keepwarm doctor  (what costs you the cache here) or  keepwarm run claude  (the agent, through "
+    "keepwarm); keepwarm demo  shows what it is good for, on a model of its own.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -182,7 +184,7 @@ def top(
     from keepwarm.shell.top.start import run_top
 
     settings = _settings(config)
-    url = gateway or address(settings)
+    url = address_of(gateway) if gateway else address(settings)
     run_top(ledger or settings.ledger_path, url, settings.key, Console(), once)
 
 
@@ -213,10 +215,12 @@ def docs(
     folder: Annotated[Path, typer.Argument(help="Where they are written: docs")] = Path("docs"),
 ) -> None:
     """Write the rule pages, the page about settings and its schema for editors."""
-    for path, text in documents(CODES.values(), Config).items():
+    pages = documents(CODES.values(), Config)
+    for path, text in pages.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
+    typer.echo(f"{len(pages)} pages are in {folder}: begin with {folder / 'index.md'}")
 
 
 @app.command()
@@ -291,10 +295,26 @@ def _settings(path: Path | None) -> Config:
 def main() -> None:
     """The program: an error that keepwarm foresaw is one message, not a traceback."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, where it can still be told that nobody takes it
     except KeepwarmError as error:
-        Console(stderr=True).print(f"keepwarm: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        sys.exit(1)
+        _fail(str(error))
+    except OSError as error:
+        # What Python still holds to be written must not fail once more when the program ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # whoever read has read enough
+            sys.exit(1)
+        reason = error.strerror or str(error)
+        if error.filename is None:
+            _fail(f"what is to be printed cannot be written ({reason}): send it elsewhere")
+        _fail(f"{error.filename} cannot be used ({reason}): name another place, or mend its rights")
+
+
+def _fail(said: str) -> NoReturn:
+    Console(stderr=True).print(f"keepwarm: {said}", style="red", highlight=False, markup=False, soft_wrap=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

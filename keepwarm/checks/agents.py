@@ -11,7 +11,7 @@ from keepwarm.checks.finding import Finding
 from keepwarm.checks.habits import HEADER_CODES, HabitsOf, judge_habits
 from keepwarm.checks.settings import Settings
 
-INSTALL: Final = "npm i -g @anthropic-ai/claude-code"
+INSTALL: Final = "npm install -g @anthropic-ai/claude-code"
 
 
 def judge_agents(

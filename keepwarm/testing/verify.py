@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from keepwarm import __version__
 from keepwarm.checks.trial import Trial, conclude, exit_code
+from keepwarm.config import address_of
 from keepwarm.engine.options import EngineOptions
 from keepwarm.errors import ConfigError
 from keepwarm.shell.client import Upstream, is_provider
@@ -87,6 +88,8 @@ def run(wish: Wish, plot: Path | None = None, as_json: bool = False) -> int:
     as_json  print everything as JSON on standard output instead
     """
     console = Console()
+    if plot is not None:
+        _require_writable(plot)  # before minutes are spent
     try:
         trial = asyncio.run(verify(wish, Console(stderr=True) if as_json else console))
     except KeyboardInterrupt:
@@ -95,6 +98,14 @@ def run(wish: Wish, plot: Path | None = None, as_json: bool = False) -> int:
     if plot is not None:
         plot.write_text(svg(trial), encoding="utf-8")
     return exit_code(conclude(trial))
+
+
+def _require_writable(plot: Path) -> None:
+    try:
+        with plot.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{plot} cannot be written ({error.strerror}): name another file with --plot") from error
 
 
 async def verify(wish: Wish, console: Console) -> Trial:
@@ -206,7 +217,7 @@ def _options(engine: str) -> EngineOptions:
 async def _named(url: str, key: str) -> _Stage:
     if is_provider(url):
         raise ConfigError("this is a provider that costs money by the token: verify is for a server of your own")
-    upstream = Upstream(url, key=key)
+    upstream = Upstream(address_of(url), key=key)
     try:
         server = await look(upstream)
     except NoServer as error:

@@ -72,12 +72,18 @@ def test_what_is_shown_and_the_exit_code(
     assert "nothing can be concluded" in capsys.readouterr().out
 
 
+def test_a_plot_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name another file with --plot"):
+        run(Wish(), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
         (Wish(upstream="http://h", engine="demo"), "leave one out"),
         (Wish(engine="tiny", style="1.0"), "use one of 2.1.114, 2.1.328"),
         (Wish(upstream="http://127.0.0.1:1"), "Nothing answers"),
+        (Wish(upstream="host"), "'host' is not an address: write it as http://"),
         (Wish(engine="tiny", log=Path("x.log")), "leave --server-log out"),
         (Wish(upstream="https://api.anthropic.com"), "costs money"),
     ],
