@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -32,6 +33,8 @@ from keepwarm.shell.neighbour import Neighbour, address, find
 from keepwarm.shell.serve import find_upstreams
 from keepwarm.shell.server_look import NoServer, look, look_at_template, probe_cache, what_was_sent
 from keepwarm.shell.server_memory import MemoryReader
+
+_BEHIND: Final = "behind keepwarm"
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -133,12 +136,12 @@ async def _places(config: Config, alone: bool, keepwarms: _Keepwarms) -> list[_P
     home = await keepwarms.meet(address(config))
     met = [(url, "named" if alone else "in keepwarm.toml")] if url else []
     if not alone:
-        met += [(home.upstream, "behind keepwarm")] if home is not None else []
+        met += [(home.upstream, _BEHIND)] if home is not None else []
         met += [(found, "found here") for found, _ in await find_upstreams()]
     places: dict[str, _Place] = {}
     for where, known in met:
         between = await keepwarms.meet(where)
-        server, how = (where, known) if between is None else (between.upstream, "behind keepwarm")
+        server, how = (where, known) if between is None else (between.upstream, _BEHIND)
         before = places.get(_bare(server), _Place(server, (), not url))
         words = before.known if how in before.known else (*before.known, how)
         places[_bare(server)] = _Place(before.url, words, before.named or where == url)
@@ -181,6 +184,8 @@ async def _looked_at(report: ServerReport, upstream: Upstream, probe: bool) -> S
         findings = judge_memory(readings, memory.why_not)
     findings += judge_server(server) + judge_template(template) + judge_probe(measured, server.name)
     rate = measured.rate
+    mending = "keepwarm run claude" if _BEHIND in report.known else f"keepwarm serve --upstream {report.url}"
+    findings = [replace(one, command=mending) if one.command == "keepwarm serve" else one for one in findings]
     return replace(report, rate=rate, sent=what_was_sent(measured, server), findings=priced(findings, rate))
 
 

@@ -60,6 +60,7 @@ async def test_straight_at_a_server_without_a_gateway(
     assert server.rate is not None
     assert found["thinking-dropped"].seconds == pytest.approx(5_000 / server.rate)
     assert server.sent[0].startswith("6 requests of ")
+    assert found["thinking-dropped"].command == f"keepwarm serve --upstream {server.url}"
 
 
 async def test_through_a_gateway_the_server_behind_it_is_looked_at(
@@ -73,6 +74,7 @@ async def test_through_a_gateway_the_server_behind_it_is_looked_at(
         (server,) = report.servers
         assert (server.url, server.sent) == (engine.url, ())
         assert server.known == ("behind keepwarm",)
+        assert found["thinking-dropped"].command == "keepwarm run claude"
         assert found["gateway"].severity == "ok"
         assert gateway.url in found["gateway"].title
         assert found["not-probed"].severity == "info"
