@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from keepwarm.core.events import Usage
 from keepwarm.errors import ClientError
 from keepwarm.exchange.loading import Loads
 from keepwarm.exchange.routing import Ways
@@ -19,6 +20,7 @@ from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, s
 from keepwarm.session.journal import Journal
 from keepwarm.upstream.api import Dialect
 
+NOTHING_TOLD: Final = Usage()
 ENOUGH: Final = 3
 """Requests that go on and find nothing reused, after which a server that never reused anything is believed."""
 LARGEST_BLOCK: Final = 128
@@ -119,7 +121,7 @@ class Keeper:
         self._journal = journal
         self.loads = Loads()
         """How models are loaded."""
-        self._seats = seats(slots if manner.seats and manner.keep else 0, before)
+        self._seats = seats(slots if manner.seats and manner.keep else 0, before, splits=memory == "full")
         self._last_in_slot = {slot: guest.lineage for guest, slot in before if slot is not None}
         self._latest = ""
         self._memory = memory
@@ -205,9 +207,10 @@ class Keeper:
         newborn = returning and era < self.era
         return Server(memory=self._memory, context=self.context, reported=reported, newborn=newborn)
 
-    def stand_up(self, slot: int | None) -> None:
-        """A request in `slot` is over."""
-        self._seats = leave(self._seats, slot)
+    def stand_up(self, slot: int | None, usage: Usage = NOTHING_TOLD) -> None:
+        """A request in `slot` is over; `usage` is what the server tells of it."""
+        tokens = 0 if usage.prompt_tokens is None else usage.prompt_tokens + (usage.output_tokens or 0)
+        self._seats = leave(self._seats, slot, tokens)
 
 
 def _terms(dialect: Dialect, rules: Books, manner: Manner) -> Terms:

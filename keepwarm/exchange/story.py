@@ -82,7 +82,7 @@ class Story:
             session=self.who.session,
             agent=self.who.agent,
             kind=self.kind,
-            lineage=stable.lineage.id if stable else "",
+            lineage=stable.name if stable else "",
             parent=stable.before.record if stable and stable.before and not stable.sibling else "",
             turn=stable.lineage.count if stable else 0,
             upstream=self.upstream,

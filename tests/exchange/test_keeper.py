@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from keepwarm.core.events import Usage
 from keepwarm.errors import ClientError
 from keepwarm.exchange.keeper import Manner, Pace
 from keepwarm.rules.engine import RuleBook
@@ -38,6 +39,13 @@ def test_one_whose_slot_another_used_in_between_is_told_so() -> None:
         assert moved.startswith(told)
         assert bool(moved) == bool(told)
         on.stand_up(choice.slot)
+
+
+def test_what_is_in_a_slot_is_known_when_the_server_has_told_it() -> None:
+    on = keeper(slots=1)
+    for usage, tokens in ((Usage(900, None, 40), 940), (Usage(900, None, None), 900), (Usage(), 0)):
+        on.stand_up(on.sit(MAIN, True)[0].slot, usage)
+        assert on.table.chairs[0].tokens == tokens
 
 
 def test_side_calls_share_a_seat_and_drive_each_other_out() -> None:
