@@ -16,9 +16,10 @@ from keepwarm.exchange.routing import Ways
 from keepwarm.ledger.server_side import Server
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Books
-from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, seats
+from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, emptied, leave, seats
 from keepwarm.session.journal import Journal
 from keepwarm.upstream.api import Dialect
+from keepwarm.upstream.fresh_start import Tally
 
 NOTHING_TOLD: Final = Usage()
 ENOUGH: Final = 3
@@ -128,6 +129,8 @@ class Keeper:
         self._reuses = False
         self._nothings = 0
         self._block = LARGEST_BLOCK
+        self._counts: dict[str, tuple[int, int]] = {}
+        self._replicas: set[str] = set()
         self.pace = Pace()
         """How long a token of a prompt takes."""
         self.era = 0
@@ -193,8 +196,25 @@ class Keeper:
         return self._block
 
     def lost(self) -> None:
-        """A connection to the server could not be made, or broke: it may have been started anew."""
+        """A connection to the server could not be made, or broke, or its counters show it: it may have been started
+        anew."""
         self.era += 1
+        self._counts.clear()
+        self._seats = emptied(self._seats)
+
+    def count(self, model: str, usage: Usage, replica: str) -> None:
+        """The server has answered a request; `replica` names the machine where that is told."""
+        requests, tokens = self._counts.get(model, (0, 0))
+        self._counts[model] = requests + 1, tokens + (usage.processed_tokens or 0)
+        self._replicas.add(replica)
+
+    def tally(self, model: str, slot: int | None, at: float) -> Tally | None:
+        """What the server must have counted, for a request that was answered in `slot` and goes on from one that came
+        at this time; None where nobody is to be asked: a provider, or several machines."""
+        if self.manner.marks or len(self._replicas) > 1 or model not in self._counts:
+            return None
+        used = tuple(chair.slot for chair in self._seats.chairs if chair.tokens)
+        return Tally(*self._counts[model], at, used, slot)
 
     def server(self, cached: int | None, *, returning: bool, era: int) -> Server:
         """What is known of the server; `cached` is what it says that it reused for a request of a known conversation

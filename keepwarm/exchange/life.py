@@ -89,6 +89,8 @@ class Life:
         self._slot = None
         if self.story.lost:
             self._keeper.lost()
+        elif self.story.ending == "done":
+            self._keeper.count(self.story.model, self.story.usage, self.story.replica)
         record, recording = self.story.record(self._keeper)
         self.question = self.story.question(self._keeper, record)
         return record, recording
@@ -168,6 +170,7 @@ class Life:
             stable.trail,
             story.replica,
             self._keeper.era,
+            story.call.at,
             "" if stable.name == stable.lineage.id else stable.name,
         )
         gone = journal.sent(stable.group, stable.lineage, sent)

@@ -173,6 +173,11 @@ def leave(table: SeatTable, slot: int | None, tokens: int = 0) -> SeatTable:
     return _with_chair(table, slot, lambda chair: replace(chair, busy=max(0, chair.busy - 1), tokens=tokens))
 
 
+def emptied(table: SeatTable) -> SeatTable:
+    """The table when it is no longer known what is in the slots."""
+    return replace(table, chairs=tuple(replace(chair, tokens=0) for chair in table.chairs))
+
+
 def _tenant(guest: Guest, chairs: int) -> str:
     return SIDE if guest.kind == SIDE and chairs > 1 else guest.lineage
 
