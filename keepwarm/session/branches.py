@@ -14,7 +14,7 @@ import msgspec
 
 from keepwarm.core import digest
 from keepwarm.session.journal import Lineage
-from keepwarm.session.lineage import Sent, Trail
+from keepwarm.session.lineage import Sent, Step, Trail
 
 
 class Branch(msgspec.Struct, frozen=True):
@@ -42,8 +42,14 @@ def branch_of(lineage: Lineage, keys: Sequence[bytes], trail: Trail) -> Branch:
 
 
 def _repeats(trail: Trail, shared: int, other: Sent) -> bool:
-    """Whether behind its first turns a request says mostly what another one says: then it is that one, with an early
-    turn edited back and forth."""
-    behind = trail.wires[trail.steps[trail.at(shared)].end :]
-    known = frozenset(other.trail.wires)
-    return 2 * sum(wire in known for wire in behind) >= len(behind)
+    """Whether behind its first turns a request says mostly what another one says, if in other ways: then it is that
+    one, with an early turn edited back and forth."""
+    behind = _said(trail.steps[trail.at(shared) + 1 :])
+    known = frozenset(_said(other.trail.steps))
+    return 2 * sum(one in known for one in behind) >= len(behind)
+
+
+def _said(steps: Sequence[Step]) -> list[tuple[str, bytes]]:
+    """What is said in turns, loosely."""
+    marks = (mark for step in steps for mark in step.turn.marks)
+    return [(mark.kind, mark.loose) for mark in marks if mark.loose and mark.kind not in ("reminder", "thinking")]
