@@ -10,7 +10,8 @@ KeepwarmError
 ├── MissingExtra       an optional part is not installed
 ├── SettingsError      an agent's settings file cannot be read or edited
 ├── AgentError         an agent or its gateway cannot be started
-└── LedgerError        the ledger file cannot be used
+├── LedgerError        the ledger file cannot be used
+└── LogError           a log of requests that others wrote cannot be read
 """
 
 from __future__ import annotations
@@ -83,3 +84,7 @@ class AgentError(KeepwarmError):
 
 class LedgerError(KeepwarmError):
     """The ledger file cannot be used."""
+
+
+class LogError(KeepwarmError):
+    """A log of requests that others wrote cannot be read; its text names the file and the line."""

@@ -23,6 +23,10 @@ def _lines(report: Report, excerpts: Excerpts) -> Iterator[str]:
     yield ""
     yield _text(phrases.about(report))
     yield ""
+    for sentence in phrases.source(report):
+        yield f"- {_text(sentence)}"
+    if report.source is not None:
+        yield ""
     if not report.totals.requests:
         yield from phrases.empty(report)
         return
@@ -102,7 +106,7 @@ def _worst(report: Report, excerpts: Excerpts) -> Iterator[str]:
     if not report.worst:
         yield "None lost anything."
         return
-    rows = ((*row[:-1], f"`{row[-1]}`") for row in map(phrases.worst_row, report.worst))
+    rows = ((*row[:-1], f"`{row[-1]}`") for row in (phrases.worst_row(one, report.source) for one in report.worst))
     yield from _table(phrases.WORST_HEADS, rows, code=True)
     for record in report.worst:
         if record.verdict is not None and record.verdict.sentence:
