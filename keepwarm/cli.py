@@ -198,12 +198,12 @@ def report(
     logs: Annotated[
         list[Path] | None,
         typer.Option(
-            "--log", help="Of a log in place of the ledger: HAR, claude-trace, JSON Lines, LiteLLM; again for more"
+            "--log", help="Of a log of others, not of the ledger: HAR, claude-trace, JSON Lines; may be repeated"
         ),
     ] = None,
     ledger: Annotated[
         Path | None,
-        typer.Option("--ledger", help="The ledger's file; with --log, a new one to keep what is made of it"),
+        typer.Option("--ledger", help="The ledger's file; with --log, a new one for what is made of it"),
     ] = None,
     config: ConfigFile = None,
 ) -> None:

@@ -1,9 +1,10 @@
 """What claude-trace writes (`.claude-trace/log-*.jsonl`): JSON Lines, a request and its answer a line.
 
-Source: @mariozechner/claude-trace 1.0.3, src/interceptor.ts. The request's body is the parsed JSON, written anew. An
-answer in JSON is `body`, a stream is its whole text under `body_raw`. A request that was still open when Claude Code
-ended has `"response": null`. The answer's `timestamp` is taken when its headers have come, `logged_at` when all of it
-has; keys are shortened in the log, and are not kept here either.
+Source: @mariozechner/claude-trace 1.0.3, src/interceptor.ts. The request's body is the parsed JSON, written anew: the
+same text where JSON.stringify had written it, as in Claude Code. An answer in JSON is `body`, a stream is its whole
+text under `body_raw`. A request that was still open when Claude Code ended has `"response": null`. The answer's
+`timestamp` is taken when its headers have come, `logged_at` when all of it has; keys are shortened in the log, and are
+not kept here either.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, Final, NamedTuple, Self
 
 import msgspec
 
@@ -22,6 +22,9 @@ from keepwarm.exchange.replay import unplayable
 from keepwarm.logs import rows
 from keepwarm.logs.api import Exchange, Unreadable
 from keepwarm.logs.registry import accepted, read_row
+
+_SAME: Final = 0.002
+"""Seconds that the time of one exchange may differ in two logs: they round it."""
 
 
 class _Row(NamedTuple):
@@ -84,15 +87,16 @@ class LogFiles:
 
     def exchanges(self) -> Iterator[Found]:
         """Those that can be played, in the order in which they began; one that is there twice comes once."""
-        seen: set[str] = set()
+        seen: dict[bytes, float] = {}
         for row in self._rows:
             raw = self._row(row)
             _, exchange = read_row(raw)
-            name = _id(exchange)
-            if name in seen:
+            said = _said(exchange)
+            if abs(seen.get(said, -1.0) - exchange.at) < _SAME:
                 self.skipped["the same exchange once more"] += 1
                 continue
-            seen.add(name)
+            seen[said] = exchange.at
+            name = digest.of_all((said, repr(exchange.at).encode())).hex()[:24]
             yield Found(name, exchange, f"{self._names[row.file]}, {self._units[row.file]} {row.number}")
 
     def _index(self, number: int, path: Path) -> None:
@@ -170,6 +174,6 @@ def _names(paths: list[Path]) -> list[str]:
     ]
 
 
-def _id(exchange: Exchange) -> str:
-    said = digest.of_text(repr(exchange.at), exchange.url, str(exchange.status))
-    return digest.wire(said + digest.wire(exchange.body) + digest.wire(exchange.answer)).hex()[:24]
+def _said(exchange: Exchange) -> bytes:
+    """A digest of what was asked and answered."""
+    return digest.of_all((digest.of_text(exchange.path), digest.wire(exchange.body), digest.wire(exchange.answer)))

@@ -46,5 +46,5 @@ class Source(msgspec.Struct, frozen=True):
         skipped = f"; {words.times(count, 'other')} left out: {left}" if count else ", none left out"
         said.append(f"{words.times(self.read, 'exchange')} read{skipped}.")
         said += map(words.clean, self.notes)
-        said.append("Nothing was mended in it: this is what the agent's own requests cost.")
+        said.append("Nothing was rewritten: the requests are judged as they stand in the log.")
         return tuple(said)
