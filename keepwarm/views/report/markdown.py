@@ -107,11 +107,11 @@ def _worst(report: Report, excerpts: Excerpts) -> Iterator[str]:
         yield "None lost anything."
         return
     rows = ((*row[:-1], f"`{row[-1]}`") for row in (phrases.worst_row(one, report.source) for one in report.worst))
-    yield from _table(phrases.WORST_HEADS, rows, code=True)
+    yield from _table(phrases.worst_heads(report.source), rows, code=True)
     for record in report.worst:
         if record.verdict is not None and record.verdict.sentence:
             yield ""
-            yield f"`{words.clean(record.id)[:12]}`: {_text(record.verdict.sentence)}"
+            yield f"`{phrases.called(record, report.source)}`: {_text(record.verdict.sentence)}"
             for excerpt in (one for one in excerpts if one.id == record.id):
                 yield ""
                 yield "```diff"

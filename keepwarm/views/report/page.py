@@ -124,7 +124,7 @@ def _worst(report: Report, excerpts: Excerpts) -> Iterator[str]:
         rows.append(f"<tr>{row}<td><code>{escape(command)}</code></td></tr>")
         if said:
             rows.append(f'<tr><td></td><td colspan="{len(cells)}">{said}</td></tr>')
-    heads = "".join(f'<th scope="col">{head}</th>' for head in phrases.WORST_HEADS)
+    heads = "".join(f'<th scope="col">{head}</th>' for head in phrases.worst_heads(report.source))
     yield f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 

@@ -159,7 +159,17 @@ def worst_row(record: Record, log: Source | None = None) -> tuple[str, ...]:
     )
 
 
-WORST_HEADS: Final = ("when", "session", "kind", "reused", "again", "first token", "cause", "why")
+def worst_heads(log: Source | None = None) -> tuple[str, ...]:
+    """What stands over each cell of `worst_row`."""
+    last = "where" if log is not None and not log.ledger else "why"
+    return ("when", "session", "kind", "reused", "again", "first token", "cause", last)
+
+
+def called(record: Record, log: Source | None = None) -> str:
+    """What a reader knows a request by: the beginning of its id, or its place in a log."""
+    return words.clean(record.id)[:12] if log is None or log.ledger else log.where(record.id)
+
+
 SESSION_HEADS: Final = ("session", "client", "model", "requests", "hit rate", "processed", "again", "last")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -138,7 +139,11 @@ def _print(report: Report, console: Console) -> None:
         at, _, _, reused, again, _, code, command = phrases.worst_row(record, report.source)
         sheet.say("" if number else "Worst", f"{at}  {reused} reused, {again} again, {code}: {command}")
     console.print(sheet.table, highlight=False)
-    log = "".join(f" --log {words.clean(name)}" for name in report.source.files) if report.source is not None else ""
+    log = (
+        "".join(f" --log {shlex.quote(words.clean(name))}" for name in report.source.files)
+        if report.source is not None
+        else ""
+    )
     more = f"\nThe whole: keepwarm report{log} --html report.html   or   --markdown report.md"
     console.print(Text(more, "dim"), highlight=False)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from keepwarm.views import words
+
+_TABLE: Final = {ord("|"): "/", ord("`"): "'"}
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -35,7 +38,8 @@ class Source(msgspec.Struct, frozen=True):
         """What to look at for one request: the command, else its place in the log."""
         if self.ledger:
             return f"keepwarm explain {words.clean(record_id)[:12]} --ledger {words.clean(self.ledger)}"
-        return words.clean(self.places.get(record_id, "-"))
+        # It may stand in a table between backticks.
+        return words.clean(self.places.get(record_id, "-")).translate(_TABLE)
 
     def sentences(self) -> tuple[str, ...]:
         """What a reader must know of it."""
