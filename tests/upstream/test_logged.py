@@ -14,7 +14,7 @@ from keepwarm.upstream.registry import dialect
 
 COUNTS = Counts(90, 10, 5, 12.5)
 SAID = Answer("Hello there.")
-SHAPES = {
+SHAPES: dict[str, MessagesShape | ChatShape] = {
     "anthropic": MessagesShape(message_id="msg_1", model="m"),
     "chat": ChatShape(completion_id="chatcmpl-1", model="m", created=1),
 }
