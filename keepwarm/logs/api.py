@@ -7,13 +7,15 @@ recognised by its members and read by its format into an Exchange. Nothing here 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Annotated, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 import msgspec
 
 NO_ANSWER: Final = 0
 """The status of a request that was never answered."""
+Status: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=999)]
+Milliseconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
 
 
 class Exchange(msgspec.Struct, frozen=True):

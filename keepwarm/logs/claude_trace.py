@@ -1,8 +1,9 @@
 """What claude-trace writes (`.claude-trace/log-*.jsonl`): JSON Lines, a request and its answer a line.
 
-Source: @mariozechner/claude-trace 1.0.3, src/interceptor.ts. The request's body is the parsed JSON, written anew: the
-same text where JSON.stringify had written it, as in Claude Code. An answer in JSON is `body`, a stream is its whole
-text under `body_raw`. A request that was still open when Claude Code ended has `"response": null`. The answer's
+Source: @mariozechner/claude-trace 1.0.3, src/interceptor.ts; seen on 1.0.9. The request's body is the parsed JSON,
+written anew: the same text where JSON.stringify had written it, as in Claude Code. A client that writes JSON otherwise
+looks here as if it had written tool calls anew (HIS003). An answer in JSON is `body`, a stream its whole text under
+`body_raw`. A request that was still open when Claude Code ended has `"response": null`. The answer's
 `timestamp` is taken when its headers have come, `logged_at` when all of it has; keys are shortened in the log, and are
 not kept here either.
 """
@@ -14,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from keepwarm.logs.api import NO_ANSWER, Exchange, lowered
+from keepwarm.logs.api import NO_ANSWER, Exchange, Status, lowered
 from keepwarm.logs.instant import instant
 from keepwarm.logs.pairs import body_of
 
@@ -31,7 +32,7 @@ class _Request(msgspec.Struct, frozen=True):
 
 class _Response(msgspec.Struct, frozen=True):
     timestamp: float
-    status_code: int = 200
+    status_code: Status = 200
     headers: dict[str, str] = {}
     body: msgspec.Raw = _NOTHING
     body_raw: str = ""

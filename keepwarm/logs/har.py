@@ -2,9 +2,10 @@
 `log.entries` are the rows.
 
 Source: the specification (github.com/ahmadnassri/har-spec, versions/1.2.md, with 1.3's `postData.encoding`) and
-mitmproxy's addons/savehar.py. `content.text` is the decoded body, in base64 where `content.encoding` says so; -1 is a
-time that is not known; members that begin with `_` are the writer's own. A status of 0 is a request that was never
-answered. `wait` ends with the first byte of the answer, and of the first token nothing is said.
+mitmproxy's addons/savehar.py; seen on mitmproxy 11.0.2. `content.text` is the decoded body, in base64 where
+`content.encoding` says so; -1 is a time that is not known; members that begin with `_` are the writer's own. A status
+of 0 is a request that was never answered. `wait` ends with the first byte of the answer, and of the first token
+nothing is said.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from keepwarm.logs.api import Exchange, Unreadable
+from keepwarm.logs.api import NO_ANSWER, Exchange, Unreadable
 from keepwarm.logs.instant import instant
 
 
@@ -82,7 +83,7 @@ class Har(msgspec.Struct, frozen=True):
             headers=_headers(request.headers),
             body=_bytes(request.post_data),
             method=request.method,
-            status=max(0, response.status),
+            status=response.status if 0 < response.status < 1000 else NO_ANSWER,
             answer_headers=_headers(response.headers),
             answer=_bytes(response.content),
             first_byte_ms=_first_byte(entry.timings),

@@ -21,7 +21,7 @@ from typing import Final
 
 import msgspec
 
-from keepwarm.logs.api import Exchange, Unreadable, lowered
+from keepwarm.logs.api import Exchange, Milliseconds, Status, Unreadable, lowered
 from keepwarm.logs.instant import instant
 
 _NOTHING: Final = msgspec.Raw()
@@ -34,12 +34,12 @@ class _Line(msgspec.Struct, frozen=True):
     path: str = ""
     method: str = "POST"
     headers: dict[str, str] | None = None
-    status: int | None = None
+    status: Status | None = None
     response_headers: dict[str, str] | None = None
     response: msgspec.Raw = _NOTHING
-    first_byte_ms: float | None = None
-    first_token_ms: float | None = None
-    total_ms: float | None = None
+    first_byte_ms: Milliseconds | None = None
+    first_token_ms: Milliseconds | None = None
+    total_ms: Milliseconds | None = None
 
 
 _LINE: Final = msgspec.json.Decoder(_Line)

@@ -36,6 +36,9 @@ def test_as_little_as_there_may_be() -> None:
     [
         (b'{"time": 1, "request": {}}', "neither a url nor a path"),
         (b'{"time": true, "path": "/", "request": {}}', "time"),
+        (b'{"time": 1, "path": "/", "request": {}, "status": 1e9}', "int"),
+        (b'{"time": 1, "path": "/", "request": {}, "status": -1}', ">= 0"),
+        (b'{"time": 1, "path": "/", "request": {}, "total_ms": -1}', ">= 0"),
         (b'{"time": "noon", "path": "/", "request": {}}', "ISO 8601"),
     ],
 )
