@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -14,8 +13,8 @@ from rich.console import Console
 from keepwarm import __version__
 from keepwarm.config import Config, address_of, load, override
 from keepwarm.errors import KeepwarmError
-from keepwarm.rules.api import Rule
 from keepwarm.rules.codes import CODES
+from keepwarm.rules.shelf import Shelf
 from keepwarm.views.explain import print_explain
 from keepwarm.views.log import print_log
 from keepwarm.views.rule import RuleList, print_rule
@@ -190,24 +189,37 @@ def top(
 
 @app.command()
 def report(
-    since: Annotated[str, typer.Option(help="Where it begins: 7d, 12h, or a date")] = "7d",
-    until: Annotated[str, typer.Option(help="Where it ends (default: now)")] = "",
+    since: Annotated[str, typer.Option(help="Where it begins: 7d, 12h, or a date (default: 7d; all of a log)")] = "",
+    until: Annotated[str, typer.Option(help="Where it ends (default: now; the end of a log)")] = "",
     session: Annotated[str, typer.Option(help="Only this session (its first letters do)")] = "",
     change: Annotated[str, typer.Option(help="The moment between before and after (default: the middle)")] = "",
     html: Annotated[Path | None, typer.Option(help="Write the whole as one HTML file")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the whole as Markdown; - prints it")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write the whole to FILE.html or FILE.md")] = None,
     with_text: Annotated[bool, typer.Option("--with-text", help="With words of prompts, where recorded")] = False,
-    ledger: LedgerFile = None,
+    logs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--log", help="Of a log of others, not of the ledger: HAR, claude-trace, JSON Lines; may be repeated"
+        ),
+    ] = None,
+    ledger: Annotated[
+        Path | None,
+        typer.Option("--ledger", help="The ledger's file; with --log, a new one for what is made of it"),
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
-    """A period: what happened, what it cost, which causes, what to change, before and after."""
+    """A period, or a log: what happened, what it cost, which causes, what to change, before and after."""
+    from keepwarm.shell.log_report import report_logs
     from keepwarm.views.report.printing import Wanted, print_report
 
     settings = _settings(config)
     wanted = Wanted(since, until, session, change, with_text, html, markdown, out)
-    rules, applied = _rule_book(settings)
-    print_report(ledger or settings.ledger_path, wanted, Console(), rules, applied)
+    shelf, applied = _rule_book(settings)
+    if logs:
+        report_logs(logs, wanted, Console(), shelf, applied, ledger)
+    else:
+        print_report(ledger or settings.ledger_path, wanted, Console(), shelf.rules, applied)
 
 
 @app.command()
@@ -277,13 +289,13 @@ def verify(
     raise typer.Exit(trial.run(wish, plot, as_json))
 
 
-def _rule_book(settings: Config) -> tuple[Mapping[str, Rule], frozenset[str]]:
-    """Every rule by its code, and the codes of those that are applied."""
+def _rule_book(settings: Config) -> tuple[Shelf, frozenset[str]]:
+    """The rules, and the codes of those that are applied."""
     from keepwarm.shell.extensions import load_extensions
 
     shelf = settings.shelf(extension.rule for extension in load_extensions().rules)
     applies = settings.keep and settings.upstream.rewrite is not False
-    return shelf.rules, frozenset(code for code in shelf.rules if applies and shelf.book("").has(code))
+    return shelf, frozenset(code for code in shelf.rules if applies and shelf.book("").has(code))
 
 
 def _settings(path: Path | None) -> Config:

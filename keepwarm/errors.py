@@ -11,7 +11,8 @@ KeepwarmError
 ├── SettingsError      an agent's settings file cannot be read or edited
 ├── AgentError         an agent or its gateway cannot be started
 │   └── AddressTaken   something else listens where the gateway is looked for
-└── LedgerError        the ledger file cannot be used
+├── LedgerError        the ledger file cannot be used
+└── LogError           a log of requests that others wrote cannot be read
 """
 
 from __future__ import annotations
@@ -92,3 +93,7 @@ class AddressTaken(AgentError):
 
 class LedgerError(KeepwarmError):
     """The ledger file cannot be used."""
+
+
+class LogError(KeepwarmError):
+    """A log of requests that others wrote cannot be read; its text names the file and the line."""

@@ -26,6 +26,7 @@ PURE = (
     "upstream",
     "exchange",
     "checks",
+    "logs",
     "ledger/records.py",
     "ledger/server_side.py",
     "ledger/verdict.py",

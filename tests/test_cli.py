@@ -21,6 +21,8 @@ from keepwarm.rules.codes import CODES
 from keepwarm.shell import serve as serving
 from keepwarm.testing.verify import Wish
 from tests.ledger.samples import a_record
+from tests.logs.samples import a_tape
+from tests.logs.stage import pairs
 
 RUNNER = CliRunner()
 
@@ -348,3 +350,13 @@ def test_a_place_that_cannot_be_written_is_one_message() -> None:
 def test_an_address_that_is_none_is_told(ledger: Path) -> None:
     with pytest.raises(ConfigError, match="'foo' is not an address"):
         RUNNER.invoke(cli.app, ["top", "--once", "--gateway", "foo", "--ledger", str(ledger)], catch_exceptions=False)
+
+
+def test_report_of_a_log(tmp_path: Path) -> None:
+    (log := tmp_path / "s.jsonl").write_bytes(pairs(a_tape(3)) + b'{"time": 17')
+    page = output("report", "--log", str(log))
+    assert "From a log, not from traffic through keepwarm: s.jsonl" in page
+    assert "3 exchanges read, none left out" in page
+    assert "The last line of s.jsonl (line 4) is cut off" in page
+    output("report", "--log", str(log), "--log", str(log), "--session", "3fa8", "--out", str(tmp_path / "r.html"))
+    assert "3 the same exchange once more" in (tmp_path / "r.html").read_text(encoding="utf-8")

@@ -161,7 +161,9 @@ class Life:
             journal.answers.remember_cut(stable.group, writer.answer, after)
         else:  # nothing was generated: the server may not even have read the prompt
             return None
-        usage = story.usage
+        usage, said = story.usage, writer.answer
+        # Of an answer in which nothing could be read nobody can say whether it comes back as it was generated.
+        heard = said.text or said.thinking or said.calls
         sent = Sent(
             story.call.id,
             stable.keys,
@@ -170,7 +172,7 @@ class Life:
             stable.size,
             usage.prompt_tokens,
             usage.output_tokens,
-            writer.answer,
+            said if heard else None,
             stable.trail,
             story.replica,
             self._keeper.era,

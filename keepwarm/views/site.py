@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 import textwrap
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,7 @@ from typing import Any, Final, Literal, Union, get_args, get_origin
 
 import msgspec
 
+from keepwarm.logs.registry import FORMATS
 from keepwarm.rules.api import Rule
 from keepwarm.views.rule import markdown
 
@@ -49,6 +51,7 @@ def documents(rules: Iterable[Rule], settings: type[msgspec.Struct]) -> dict[str
         **pages,
         "configuration.md": _configuration(settings),
         "keepwarm.schema.json": schema(settings),
+        "logs.md": _logs(),
     }
 
 
@@ -122,6 +125,15 @@ def _configuration(settings: type[msgspec.Struct]) -> str:
     return "".join(parts)
 
 
+def _logs() -> str:
+    """Which logs `keepwarm report --log` reads: of each format, what its module says of it."""
+    parts = [_MADE.format(source="keepwarm/logs/"), _LOGS]
+    for form in FORMATS:
+        told = inspect.getdoc(sys.modules[type(form).__module__]) or ""
+        parts.append(f"\n## {form.name}\n\n{told}\n")
+    return "".join(parts)
+
+
 def _first(kind: type[msgspec.Struct], settings: type[msgspec.Struct]) -> str:
     """The heading under which the settings of a struct are listed: its shortest."""
     return min((heading for heading, other, _ in _headings(settings) if other is kind), key=len)
@@ -185,6 +197,19 @@ a conversation is processed once. How to begin is in the README.
 
 - [The rule book](rules/index.md): what costs the cache, and what is done about it.
 - [Configuration](configuration.md): every setting of `keepwarm.toml`.
+- [Logs](logs.md): which logs of others `keepwarm report --log` reads.
+"""
+_LOGS: Final = """# Logs
+
+`keepwarm report --log FILE` makes its report of requests that did not pass through keepwarm. Each of them is played
+through the rules and verdicts of the gateway, which only look on; nothing is sent anywhere. `--log` may be repeated,
+and the requests are put in the order of their times. Other paths than `/v1/messages` and `/v1/chat/completions` (with
+anything in front) are left out and counted. A request whose answer is not in the log is in no hit rate.
+
+Headers are read to know the client and the session, and are not kept; words of prompts stand in a report only with
+`--with-text`. `--ledger NEW.sqlite` keeps what is made of the log, for `keepwarm explain ID --ledger NEW.sqlite`.
+
+A file is JSON Lines, or one JSON document: a HAR, or a list. What each line or element is, is told by its members:
 """
 _A_RULE_OF_YOUR_OWN: Final = """
 ## A rule of your own

@@ -23,6 +23,7 @@ _DO: Final[Mapping[str, str]] = {
     "SRV007": "vLLM: leave `--no-enable-prefix-caching` out; SGLang: leave `--disable-radix-cache` out",
 }
 """By rule, what helps besides the rule itself."""
+_LOOK: Final = "`keepwarm explain ID` of the worst requests shows the place that differs"
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -37,19 +38,24 @@ class Advice(msgspec.Struct, frozen=True):
     """What to change, the surest first; commands stand in backticks."""
 
 
-def advice(code: str, rules: Mapping[str, Rule], applied: frozenset[str]) -> Advice:
+def advice(code: str, rules: Mapping[str, Rule], applied: frozenset[str], *, logged: bool = False) -> Advice:
     """Of one cause.
 
     rules    the rule book, by code
     applied  the rules that are switched on here
+    logged   what happened stands in a log and did not pass through here
     """
     rule = rules.get(code)
     if rule is None:
         told = "no rule knows this cause" if not code else f"{code} is no rule of this keepwarm"
-        return Advice(told, "", "", ("`keepwarm explain ID` of the worst requests shows the place that differs",))
+        look = "The place that differs is said of each of the worst requests" if logged else _LOOK
+        return Advice(told, "", "", (look,))
     steps = [_DO[code]] if code in _DO else []
     if rule.mends and code not in applied:
         steps.insert(0, f'Switch the rule on: `on = ["{code}"]` under `[rules]` in keepwarm.toml')
+    elif rule.mends and logged:
+        steps.insert(0, "Send it through keepwarm, which mends this: `keepwarm run claude`, or `keepwarm serve`")
+        steps.append(f"The whole page: `keepwarm rule {code}`")
     elif rule.mends:
         steps.append(f"The rule is on here; why it lost all the same: `keepwarm explain ID`, `keepwarm rule {code}`")
     else:

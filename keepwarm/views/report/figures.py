@@ -16,6 +16,7 @@ from keepwarm.rules.api import Rule
 from keepwarm.views.cost import Cost, cost_of
 from keepwarm.views.report.advice import Advice, advice
 from keepwarm.views.report.comparing import Comparison, Side, compare, samples
+from keepwarm.views.report.source import Source
 
 STEPS: Final = (60.0, 300.0, 900.0, 3_600.0, 7_200.0, 21_600.0, 43_200.0, 86_400.0, 604_800.0)
 """Seconds of a step of the chart; whole hours are read quickly."""
@@ -78,19 +79,30 @@ class Report(msgspec.Struct, frozen=True):
     comparison: Comparison | None = None
     newest: float | None = None
     """When the newest request of the whole ledger came, to say it of an empty period."""
+    source: Source | None = None
+    """The log that the ledger was made of; None for the ledger of a gateway."""
 
 
-def read(query: Query, asked: Asked, now: float, rules: Mapping[str, Rule], applied: frozenset[str]) -> Report:
+def read(
+    query: Query,
+    asked: Asked,
+    now: float,
+    rules: Mapping[str, Rule],
+    applied: frozenset[str],
+    source: Source | None = None,
+) -> Report:
     """The report. Raises LedgerError when the ledger cannot be read or the session is not there.
 
     rules    the rule book
     applied  the rules that are switched on here
+    source   the log that the ledger was made of
     """
     name = _name(query, asked.session) if asked.session else ""
     totals = query.totals(asked.since, asked.until, name or None)
     newest = query.last()
     step = _step(asked.until - max(asked.since, _first_at(query, asked, name)), BARS)
     empty = Report(now, asked, name, totals, cost_of(totals.by_model), step, newest=newest.at if newest else None)
+    empty = msgspec.structs.replace(empty, source=source)
     if not totals.requests:
         return empty
     misses = dict(totals.misses_by_cause)
@@ -99,7 +111,8 @@ def read(query: Query, asked: Asked, now: float, rules: Mapping[str, Rule], appl
         empty,
         buckets=_buckets(query, asked, name, step),
         causes=tuple(
-            Cause(code, lost, misses.get(code, 0), advice(code, rules, applied)) for code, lost in totals.lost_by_cause
+            Cause(code, lost, misses.get(code, 0), advice(code, rules, applied, logged=source is not None))
+            for code, lost in totals.lost_by_cause
         ),
         sessions=found,
         session_count=count,

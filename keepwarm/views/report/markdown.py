@@ -23,6 +23,10 @@ def _lines(report: Report, excerpts: Excerpts) -> Iterator[str]:
     yield ""
     yield _text(phrases.about(report))
     yield ""
+    for sentence in phrases.source(report):
+        yield f"- {_text(sentence)}"
+    if report.source is not None:
+        yield ""
     if not report.totals.requests:
         yield from phrases.empty(report)
         return
@@ -102,12 +106,12 @@ def _worst(report: Report, excerpts: Excerpts) -> Iterator[str]:
     if not report.worst:
         yield "None lost anything."
         return
-    rows = ((*row[:-1], f"`{row[-1]}`") for row in map(phrases.worst_row, report.worst))
-    yield from _table(phrases.WORST_HEADS, rows, code=True)
+    rows = ((*row[:-1], f"`{row[-1]}`") for row in (phrases.worst_row(one, report.source) for one in report.worst))
+    yield from _table(phrases.worst_heads(report.source), rows, code=True)
     for record in report.worst:
         if record.verdict is not None and record.verdict.sentence:
             yield ""
-            yield f"`{words.clean(record.id)[:12]}`: {_text(record.verdict.sentence)}"
+            yield f"`{phrases.called(record, report.source)}`: {_text(record.verdict.sentence)}"
             for excerpt in (one for one in excerpts if one.id == record.id):
                 yield ""
                 yield "```diff"

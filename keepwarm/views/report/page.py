@@ -34,6 +34,8 @@ def page(report: Report, excerpts: Excerpts = ()) -> str:
 
 def _body(report: Report, excerpts: Excerpts) -> Iterator[str]:
     yield f'<h1>{phrases.TITLE}</h1><p class="about">{escape(phrases.about(report))}</p>'
+    if log := phrases.source(report):
+        yield f"<p>{escape(' '.join(log))}</p>"
     if not report.totals.requests:
         yield from (f"<p>{_coded(sentence)}</p>" for sentence in phrases.empty(report))
         return
@@ -114,7 +116,7 @@ def _worst(report: Report, excerpts: Excerpts) -> Iterator[str]:
         return
     rows = []
     for record in report.worst:
-        *cells, command = phrases.worst_row(record)
+        *cells, command = phrases.worst_row(record, report.source)
         said = escape(words.clean(record.verdict.sentence)) if record.verdict is not None else ""
         for one in (one for one in excerpts if one.id == record.id):
             said += f"<pre>{escape(chr(10).join(one.lines()))}</pre>"
@@ -122,7 +124,7 @@ def _worst(report: Report, excerpts: Excerpts) -> Iterator[str]:
         rows.append(f"<tr>{row}<td><code>{escape(command)}</code></td></tr>")
         if said:
             rows.append(f'<tr><td></td><td colspan="{len(cells)}">{said}</td></tr>')
-    heads = "".join(f'<th scope="col">{head}</th>' for head in phrases.WORST_HEADS)
+    heads = "".join(f'<th scope="col">{head}</th>' for head in phrases.worst_heads(report.source))
     yield f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 

@@ -9,6 +9,7 @@ from keepwarm.ledger.sums import Sums
 from keepwarm.views import words
 from keepwarm.views.report.comparing import Comparison, Side
 from keepwarm.views.report.figures import Report
+from keepwarm.views.report.source import Source
 
 TITLE: Final = "What the prefix cache did"
 _FORM: Final = "%Y-%m-%d %H:%M"
@@ -36,6 +37,9 @@ def about(report: Report) -> str:
 def empty(report: Report) -> tuple[str, ...]:
     """What is said of a period without requests."""
     said = [f"No request came from {span(report)}."]
+    if (log := report.source) is not None:
+        begin, end = (words.moment(at, _FORM) for at in (log.begin, log.end))
+        return (*said, f"The log is about {begin} to {end}: leave `--since` and `--until` away for all of it.")
     if report.newest is None:
         said.append("The ledger has none: start `keepwarm serve`, and an agent on it with `keepwarm run claude`.")
     elif report.newest < report.asked.since:
@@ -67,7 +71,8 @@ def summary(report: Report) -> tuple[str, ...]:
     else:
         said.append("Nothing was processed twice.")
     if totals.failed:
-        said.append(f"{words.times(totals.failed, 'request')} failed: `keepwarm log` names the errors.")
+        look = "." if report.source is not None else ": `keepwarm log` names the errors."
+        said.append(f"{words.times(totals.failed, 'request')} failed{look}")
     if totals.unreported:
         said.append(
             f"Of {words.times(totals.unreported, 'request')} no cached tokens are known: they are in no hit rate."
@@ -134,8 +139,13 @@ def _prefill(side: Side) -> str:
     return words.span(side.sums.prompt_ms / known) if known and side.sums.prompt_ms else "-"
 
 
-def worst_row(record: Record) -> tuple[str, ...]:
-    """(when, session, kind, reused of prompt, again, first token, cause, command)."""
+def source(report: Report) -> tuple[str, ...]:
+    """What is to be said of the log that it is made from; nothing for a gateway's ledger."""
+    return report.source.sentences() if report.source is not None else ()
+
+
+def worst_row(record: Record, log: Source | None = None) -> tuple[str, ...]:
+    """(when, session, kind, reused of prompt, again, first token, cause, command or place in a log)."""
     verdict = record.verdict
     return (
         words.moment(record.at, "%m-%d %H:%M"),
@@ -145,11 +155,21 @@ def worst_row(record: Record) -> tuple[str, ...]:
         words.count(verdict.lost if verdict else 0),
         words.span(record.first_token_ms),
         words.clean(verdict.causes[0]) if verdict and verdict.causes else "-",
-        f"keepwarm explain {words.clean(record.id)[:12]}",
+        log.where(record.id) if log is not None else f"keepwarm explain {words.clean(record.id)[:12]}",
     )
 
 
-WORST_HEADS: Final = ("when", "session", "kind", "reused", "again", "first token", "cause", "why")
+def worst_heads(log: Source | None = None) -> tuple[str, ...]:
+    """What stands over each cell of `worst_row`."""
+    last = "where" if log is not None and not log.ledger else "why"
+    return ("when", "session", "kind", "reused", "again", "first token", "cause", last)
+
+
+def called(record: Record, log: Source | None = None) -> str:
+    """What a reader knows a request by: the beginning of its id, or its place in a log."""
+    return words.clean(record.id)[:12] if log is None or log.ledger else log.where(record.id)
+
+
 SESSION_HEADS: Final = ("session", "client", "model", "requests", "hit rate", "processed", "again", "last")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from rich.console import Console
@@ -19,14 +21,18 @@ from keepwarm.views.report.figures import Asked, Report, read
 from keepwarm.views.report.markdown import markdown
 from keepwarm.views.report.page import page
 from keepwarm.views.report.period import moment
+from keepwarm.views.report.source import Source
 from keepwarm.views.report.texts import excerpts
 from keepwarm.views.sheet import Sheet
+
+_WEEK: Final = "7d"
 
 
 class Wanted(msgspec.Struct, frozen=True):
     """What was said on the command line."""
 
-    since: str = "7d"
+    since: str = ""
+    """"" for a week, and for all of a log."""
     until: str = ""
     session: str = ""
     change: str = ""
@@ -46,21 +52,23 @@ def print_report(
     rules: Mapping[str, Rule],
     applied: frozenset[str],
     now: float | None = None,
+    source: Source | None = None,
 ) -> None:
     """Writes the files that are wanted, or prints the short page where none is.
 
     rules    the rule book
     applied  the rules that are switched on here
     now      Unix seconds; the clock when None
+    source   the log that the ledger was made of; None for a gateway's own
 
     Raises LedgerError and ConfigError saying what to do.
     """
     now = time.time() if now is None else now
-    asked, html, md = _asked(wanted, now), wanted.html, wanted.markdown
+    asked, html, md = _asked(wanted, now, source), wanted.html, wanted.markdown
     if wanted.out is not None:
         html, md = _by_name(wanted.out, html, md)
     with Query(ledger) as query:
-        report = read(query, asked, now, rules, applied)
+        report = read(query, asked, now, rules, applied, source)
         said = excerpts(query, report.worst) if asked.words else ()
     if html is not None:
         _write(html, page(report, said), console)
@@ -79,8 +87,10 @@ def _by_name(out: Path, html: Path | None, md: Path | None) -> tuple[Path | None
     raise ConfigError(f"{out} ends in neither .html nor .md: say which with --html or --markdown")
 
 
-def _asked(wanted: Wanted, now: float) -> Asked:
-    since = moment(wanted.since, now, "--since")
+def _asked(wanted: Wanted, now: float, source: Source | None) -> Asked:
+    now = source.end if source is not None else now  # a log is looked back on from its end
+    begin = source.begin if source is not None else moment(_WEEK, now, "--since")
+    since = moment(wanted.since, now, "--since") if wanted.since else begin
     until = moment(wanted.until, now, "--until") if wanted.until else now
     if until <= since:
         raise ConfigError("--until must be later than --since")
@@ -106,9 +116,11 @@ def _print(report: Report, console: Console) -> None:
     sheet = Sheet(console.options.ascii_only)
     console.print(sheet.text(f"{phrases.TITLE}: {phrases.span(report)}", "bold"))
     if not report.totals.requests:
-        for sentence in phrases.empty(report):
+        for sentence in (*phrases.source(report), *phrases.empty(report)):
             console.print(sheet.text(_plain(sentence)), highlight=False)
         return
+    for number, sentence in enumerate(phrases.source(report)):
+        sheet.say("" if number else "Log", sentence)
     for number, sentence in enumerate(phrases.summary(report)):
         sheet.say("" if number else "Happened", _plain(sentence))
     for number, (what, much) in enumerate(phrases.costs(report)):
@@ -124,10 +136,15 @@ def _print(report: Report, console: Console) -> None:
         sheet.say("Compared", f"hit rate {phrases.rate(before.sums)} before {split}, {phrases.rate(after.sums)} after")
         sheet.say("", report.comparison.claim, "dim")
     for number, record in enumerate(report.worst[:3]):
-        at, _, _, reused, again, _, code, command = phrases.worst_row(record)
+        at, _, _, reused, again, _, code, command = phrases.worst_row(record, report.source)
         sheet.say("" if number else "Worst", f"{at}  {reused} reused, {again} again, {code}: {command}")
     console.print(sheet.table, highlight=False)
-    more = "\nThe whole: keepwarm report --html report.html   or   --markdown report.md"
+    log = (
+        "".join(f" --log {shlex.quote(words.clean(name))}" for name in report.source.files)
+        if report.source is not None
+        else ""
+    )
+    more = f"\nThe whole: keepwarm report{log} --html report.html   or   --markdown report.md"
     console.print(Text(more, "dim"), highlight=False)
 
 

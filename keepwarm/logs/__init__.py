@@ -1,0 +1,1 @@
+"""Logs of requests that others wrote: one file a format, one table (`registry.FORMATS`)."""
