@@ -1,4 +1,4 @@
-"""A vLLM with a script for a mind: prompts go to a real vLLM, in the shape they came in, the answers come from a script.
+"""A vLLM with a script for a mind: prompts go to a real one, in the shape they came in; answers come from a script.
 
     async with ScriptedVllm(vllm.url, script) as server:
         point a gateway or a client at server.url

@@ -119,6 +119,7 @@ class Stage:
             steps=tuple(map(Step, self._requests, records, exchanges, ideals)),
             faults=tuple(self.faults),
             engine_tokens=await self.engine_tokens() - engine_tokens - fed,
+            block=self._stand.block(self._servers[0]),
         )
 
     async def engine_tokens(self) -> int:
