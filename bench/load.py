@@ -42,12 +42,17 @@ def request(path: str, session: str, body: bytes) -> bytes:
     return head.encode() + body
 
 
-async def play(port: int, path: str, rows: Sequence[Sequence[tuple[str, bytes]]], concurrent: int) -> Play:
-    """Send rows of (session, body), each row in its order, `concurrent` rows at a time, each on a connection."""
+async def play(
+    port: int, path: str, rows: Sequence[Sequence[tuple[str, bytes]]], concurrent: int, pause: float = 0.0
+) -> Play:
+    """Send rows of (session, body), each row in its order, `concurrent` rows at a time, each on a connection.
+
+    pause  seconds between an answer and the next request
+    """
     waiting = iter([[request(path, session, body) for session, body in row] for row in rows])
     samples: list[Sample] = []
     began = time.perf_counter()
-    await asyncio.gather(*(_work(port, waiting, samples) for _ in range(concurrent)))
+    await asyncio.gather(*(_work(port, waiting, samples, pause) for _ in range(concurrent)))
     return Play(samples, time.perf_counter() - began)
 
 
@@ -63,13 +68,15 @@ def turns(conversations: Iterable[Conversation], count: int) -> list[list[tuple[
     return rows
 
 
-async def _work(port: int, waiting: Iterable[Sequence[bytes]], samples: list[Sample]) -> None:
+async def _work(port: int, waiting: Iterable[Sequence[bytes]], samples: list[Sample], pause: float) -> None:
     loop = asyncio.get_running_loop()
     transport, connection = await loop.create_connection(_Connection, "127.0.0.1", port)
     try:
         for row in waiting:
             for data in row:
                 samples.append(await connection.ask(data))
+                if pause:
+                    await asyncio.sleep(pause)  # the pause is what is wanted: a tool that runs
     finally:
         transport.close()
 

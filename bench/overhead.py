@@ -25,7 +25,24 @@ from bench.replies import Speech
 from bench.servers import Server
 
 PATHS: Final[dict[Speech, str]] = {"llamacpp": "/v1/chat/completions", "anthropic": "/v1/messages"}
-_CONCURRENT: Final = (1, 16)
+
+
+class Load(NamedTuple):
+    """How requests come."""
+
+    concurrent: int
+    """So many at once."""
+    pause: float = 0.0
+    """Seconds from an answer to the next request on its connection."""
+
+    @property
+    def words(self) -> str:
+        """As the table says it."""
+        return f"{self.concurrent}, {self.pause * 1000:.0f} ms apart" if self.pause else str(self.concurrent)
+
+
+LOADS: Final = (Load(1), Load(1, 0.005), Load(16))
+"""Back to back, what is done behind an answer delays the next request; an agent runs a tool in between."""
 
 
 class Size(NamedTuple):
@@ -35,7 +52,7 @@ class Size(NamedTuple):
     """Bytes of a body, about."""
     conversations: int
     turns: int
-    """Turns that each conversation takes in a round, for each number of concurrent requests."""
+    """Turns that each conversation takes in a round, for each load."""
     rounds: int
 
     @property
@@ -72,8 +89,8 @@ class Cell:
         return self.cpu * 1000.0 / len(self.samples)
 
 
-Table = dict[tuple[int, int, str], Cell]
-"""By (size, concurrency, server)."""
+Table = dict[tuple[int, Load, str], Cell]
+"""By (size, load, server)."""
 
 
 async def measure(speech: Speech, sizes: Sequence[Size], servers_: Sequence[tuple[Server, str]]) -> Table:
@@ -83,16 +100,16 @@ async def measure(speech: Speech, sizes: Sequence[Size], servers_: Sequence[tupl
         conversations = [
             Conversation(f"{speech} {size.body} {n}", size.growth - 1_100, speech) for n in range(size.conversations)
         ]
-        spread = len(_CONCURRENT) * size.turns * size.rounds * size.growth // 2
+        spread = len(LOADS) * size.turns * size.rounds * size.growth // 2
         await _live(conversations, size.body - spread, *servers_[-1])
         for round_ in range(size.rounds):
-            for concurrent in _CONCURRENT:
+            for load in LOADS:
                 rows = turns(conversations, size.turns)
                 for at in range(len(servers_)):
                     server, path = servers_[(round_ + at) % len(servers_)]
-                    cell = table.setdefault((size.body, concurrent, server.name), Cell())
+                    cell = table.setdefault((size.body, load, server.name), Cell())
                     before = server.cpu_seconds()
-                    played = await play(server.port, path, rows, concurrent)
+                    played = await play(server.port, path, rows, load.concurrent, load.pause)
                     cell.cpu += server.cpu_seconds() - before
                     cell.samples += played.samples
                     cell.seconds += played.seconds
@@ -109,18 +126,18 @@ async def _live(conversations: Sequence[Conversation], until: int, server: Serve
 
 def rows(table: Table) -> Iterator[list[str]]:
     """The lines of the table, with each gateway's ratio to the bare relay."""
-    for (size, concurrent, name), cell in sorted(table.items(), key=lambda item: (item[0][0], item[0][1])):
-        bare = table[size, concurrent, "relay"]
+    for (size, load, name), cell in sorted(table.items(), key=lambda item: (item[0][0], item[0][1])):
+        bare = table[size, load, "relay"]
         yield [
             f"{size // 1000} KB",
-            str(concurrent),
+            load.words,
             name,
             f"{cell.quantile(0, 0.5):.2f} / {cell.quantile(0, 0.99):.2f}",
             f"{cell.quantile(1, 0.5):.2f} / {cell.quantile(1, 0.99):.2f}",
-            f"{cell.rate:.0f}",
+            "" if load.pause else f"{cell.rate:.0f}",
             f"{cell.cpu_ms:.2f}",
             f"{cell.quantile(0, 0.5) / bare.quantile(0, 0.5):.2f}",
-            f"{cell.rate / bare.rate:.2f}",
+            "" if load.pause else f"{cell.rate / bare.rate:.2f}",
         ]
 
 

@@ -13,12 +13,20 @@ import msgspec
 
 
 class Pieces(Sequence[bytes]):
-    """The elements of an array in a text that was decoded, as the bytes that they came in."""
+    """The elements of an array in a text that was decoded, as the bytes that they came in.
 
-    __slots__ = ("_raws",)
+    raws   each as it was decoded, or where it stands in `body`
+    wires  the digests of the first of them, where they are known from an earlier text
+    """
 
-    def __init__(self, raws: Sequence[msgspec.Raw] = ()) -> None:
+    __slots__ = ("_body", "_raws", "wires")
+
+    def __init__(
+        self, raws: Sequence[msgspec.Raw | slice] = (), body: bytes = b"", wires: tuple[bytes, ...] = ()
+    ) -> None:
         self._raws = raws
+        self._body = body
+        self.wires = wires
 
     @overload
     def __getitem__(self, at: int) -> bytes: ...
@@ -26,11 +34,11 @@ class Pieces(Sequence[bytes]):
     def __getitem__(self, at: slice) -> tuple[bytes, ...]: ...
     def __getitem__(self, at: int | slice) -> bytes | tuple[bytes, ...]:
         if isinstance(at, slice):
-            return tuple(map(bytes, self._raws[at]))
-        return bytes(self._raws[at])
+            return tuple(map(self._copy, self._raws[at]))
+        return self._copy(self._raws[at])
 
     def __iter__(self) -> Iterator[bytes]:
-        return map(bytes, self._raws)
+        return map(self._copy, self._raws)
 
     def __len__(self) -> int:
         return len(self._raws)
@@ -40,6 +48,13 @@ class Pieces(Sequence[bytes]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def behind(self, count: int) -> Pieces:
+        """All but the first `count`."""
+        return Pieces(self._raws[count:], self._body, self.wires[count:]) if count else self
+
     def lengths(self) -> tuple[int, ...]:
         """Bytes of each."""
-        return tuple(map(len, self._raws))
+        return tuple([raw.stop - raw.start if isinstance(raw, slice) else len(raw) for raw in self._raws])
+
+    def _copy(self, raw: msgspec.Raw | slice) -> bytes:
+        return self._body[raw] if isinstance(raw, slice) else bytes(raw)

@@ -43,7 +43,7 @@ def chain(before: bytes, identity: bytes) -> bytes:
 
 def of_text(*parts: str) -> bytes:
     """16 bytes for a row of texts."""
-    return xxhash.xxh3_128_digest(_row(part.encode("utf-8", "surrogatepass") for part in parts))
+    return xxhash.xxh3_128_digest(_row([part.encode("utf-8", "surrogatepass") for part in parts]))
 
 
 def of_message(message: Message) -> bytes:

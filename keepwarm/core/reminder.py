@@ -17,7 +17,7 @@ OPEN: Final = "<system-reminder>"
 CLOSE: Final = "</system-reminder>"
 # And the countdown of tokens, which comes and goes like one.
 _EACH: Final = re.compile(r"<system-reminder>.*?</system-reminder>|<total_tokens>.*?</total_tokens>", re.DOTALL)
-_WORDS: Final = (OPEN, "<total_tokens>")
+_COUNTDOWN: Final = "<total_tokens>"
 
 
 def is_reminder(text: str) -> bool:
@@ -42,7 +42,7 @@ def without(text: str) -> str:
 
 
 def _has(text: str) -> bool:
-    return any(word in text for word in _WORDS)
+    return OPEN in text or _COUNTDOWN in text
 
 
 def behind(blocks: tuple[Block, ...], *notes: Block) -> tuple[Block, ...]:

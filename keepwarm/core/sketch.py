@@ -160,19 +160,20 @@ def _block(role: str, block: Block, at: At) -> list[Mark]:
             loose = digest.of_text(id, name) + digest.of_loose_json(arguments.encode("utf-8", "surrogatepass"))
             return [Mark("call", *at, digest.of_block(block), loose, id)]
         case ToolResult():
-            return [_result(block, at), *_reminders(inside_result(block), at)]
+            reminders = inside_result(block)
+            return [_result(block, at, mixed=bool(reminders)), *_reminders(reminders, at)]
         case _:
             identity = digest.of_block(block)
             return [Mark("other", *at, identity, identity)]
 
 
-def _result(block: ToolResult, at: At) -> Mark:
-    parts = tuple(
-        structs.replace(one, text=without(one.text)) if isinstance(one, Text) else one for one in block.content
-    )
-    words = [_loosely(part.text) if isinstance(part, Text) else digest.of_block(part) for part in parts]
-    strict = digest.of_block(structs.replace(block, content=parts))
-    return Mark("result", *at, strict, digest.of_all((digest.of_text(block.id), *words)), block.id)
+def _result(block: ToolResult, at: At, *, mixed: bool) -> Mark:
+    """A tool result without the reminders in it, of which there are some when it is `mixed`."""
+    if mixed:
+        kept = [structs.replace(one, text=without(one.text)) if isinstance(one, Text) else one for one in block.content]
+        block = structs.replace(block, content=tuple(kept))
+    words = [_loosely(part.text) if isinstance(part, Text) else digest.of_block(part) for part in block.content]
+    return Mark("result", *at, digest.of_block(block), digest.of_all((digest.of_text(block.id), *words)), block.id)
 
 
 def _reminders(texts: Iterable[str], at: At) -> list[Mark]:

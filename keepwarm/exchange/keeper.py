@@ -17,6 +17,7 @@ from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Books
 from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, seats
 from keepwarm.session.journal import Journal
+from keepwarm.session.leads import Leads
 from keepwarm.upstream.api import Dialect
 
 ENOUGH: Final = 3
@@ -119,6 +120,8 @@ class Keeper:
         self._books = rules
         self._terms = {front: _terms(dialect, rules, manner) for front, dialect in dialects.items()}
         self._journal = journal
+        self.leads = Leads()
+        """What requests are expected to begin with."""
         self.loads = Loads()
         """How models are loaded."""
         self._seats = seats(slots if manner.seats and manner.keep else 0, before)

@@ -16,6 +16,8 @@ from typing import Final, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
+from keepwarm.codec.lead import Cut, lead_of
+from keepwarm.core import digest
 from keepwarm.core.events import Failed
 from keepwarm.core.secret import Parcel
 from keepwarm.errors import ClientError
@@ -41,7 +43,7 @@ from keepwarm.exchange.marking import mark
 from keepwarm.exchange.past import past_opening
 from keepwarm.exchange.relay import Gone, Passage
 from keepwarm.exchange.routing import Asker, find_way
-from keepwarm.exchange.stabilise import Stabiliser
+from keepwarm.exchange.stabilise import Stabiliser, Stable
 from keepwarm.exchange.story import UNSET, Story
 from keepwarm.ledger.records import Record, Recording, Seat
 from keepwarm.rules import key002
@@ -67,6 +69,7 @@ class Life:
         self._front = front
         self._slot: int | None = None
         self._passage: Passage | None = None
+        self._cut: Cut | None = None
         self.question: Question | None = None
         """When the life is over: what may be asked beside, to know its verdict better."""
 
@@ -95,7 +98,8 @@ class Life:
 
     def _serve(self) -> Steps:
         story, keeper = self.story, self._keeper
-        parsed = story.parsed = self._front.parse(story.call.body)
+        cut = self._cut = keeper.leads.find(story.call.body)
+        parsed = story.parsed = self._front.parse(story.call.body, cut)
         who = story.who = self._front.identity(story.call.headers, parsed)
         journal, terms = keeper.journal, keeper.terms(self._front.name)
         rules = story.rules = terms.books.book(who.client)
@@ -169,8 +173,18 @@ class Life:
             story.replica,
             self._keeper.era,
         )
+        self._expect(stable)
         gone = journal.sent(stable.group, stable.lineage, sent)
         return archive.pack(journal, stable.group, stable.lineage, gone)
+
+    def _expect(self, stable: Stable) -> None:
+        """The next request of the conversation is expected to begin with the bytes of this one."""
+        parsed = self.story.parsed
+        assert parsed is not None
+        old = self._cut.lead if self._cut is not None and parsed.everything.wires else None
+        wires = (*map(digest.wire, parsed.everything[: parsed.leading]), *stable.trail.wires)
+        if (lead := lead_of(parsed.body, parsed.everything, wires, old)) is not None:
+            self._keeper.leads.learn(lead, old)
 
     def _kind(self, metadata: dict[str, str]) -> str:
         """main, subagent or side: from the client's own word, else from what it sends."""

@@ -138,7 +138,7 @@ class Stabiliser:
             keys=turns.keys,
             trail=turns.trail,
             standing=turns.fresh,
-            draft=_draft(parsed, options.value, head, turns.trail),
+            draft=self._draft(parsed, options.value, head, turns.trail),
             notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
             metadata=system.metadata,
             before=past.before,
@@ -260,6 +260,19 @@ class Stabiliser:
             self._dialect.tools(late, original) if late else b"",
         )
 
+    def _draft(self, parsed: Parsed, options: Options, head: HeadState, trail: Trail) -> Draft:
+        return Draft(
+            parsed.body,
+            options,
+            head.system,
+            head.tools,
+            tuple([step.turn.chunk for step in trail.steps]),
+            tuple(pairwise([0, *[step.end for step in trail.steps]])),
+            lengths=parsed.everything.lengths() if self._dialect.same_protocol else (),
+            late=head.late,
+            leading=parsed.leading,
+        )
+
     def _waiting(self, tools: Sequence[Tool]) -> dict[str, Tool]:
         """Those of the tools that are told of where a result loads them."""
         if not self._dialect.quiet_tools or not self._rules.has("ORD002"):
@@ -303,20 +316,6 @@ def _says(head: Head) -> list[str]:
 
 def _size(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> int:
     return sum(len(tool.schema) + len(tool.description) for tool in tools) + sum(len(block.text) for block in system)
-
-
-def _draft(parsed: Parsed, options: Options, head: HeadState, trail: Trail) -> Draft:
-    return Draft(
-        parsed.body,
-        options,
-        head.system,
-        head.tools,
-        tuple([step.turn.chunk for step in trail.steps]),
-        tuple(pairwise([0, *[step.end for step in trail.steps]])),
-        lengths=parsed.lengths,
-        late=head.late,
-        leading=parsed.leading,
-    )
 
 
 def _head_key(system: tuple[SystemBlock, ...], tools: tuple[Tool, ...]) -> bytes:

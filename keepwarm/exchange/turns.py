@@ -16,6 +16,7 @@ from functools import cached_property
 import msgspec
 from msgspec.structs import replace
 
+from keepwarm.codec.pieces import Pieces
 from keepwarm.core import digest
 from keepwarm.core.prompt import Edit, EditNote, Message, Notice, Tool, ToolReference, ToolResult, Turn
 from keepwarm.core.secret import secret_of
@@ -58,7 +59,7 @@ class TurnMaker:
         dialect: Dialect,
         front: Front,
         group: Group,
-        raws: Sequence[bytes],
+        raws: Pieces,
         leading: int = 0,
         marks: bool = True,
     ) -> None:
@@ -71,7 +72,7 @@ class TurnMaker:
         self._leading = leading
         self._marks = marks
         self._salt = front.name.encode() + rules.mark
-        self._wires = tuple(map(digest.wire, raws))
+        self._wires = (*raws.wires, *map(digest.wire, raws.behind(len(raws.wires))))
         self._read: dict[int, tuple[Message, Message, tuple[Edit, ...]]] = {}
         self._row: list[Step] = []
         self._fresh: list[Standing] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -15,7 +15,6 @@ from keepwarm.errors import ConfigError
 from keepwarm.rules.api import FirstSeen, Fix, HeadFix, Memory, Rule, Safety, V
 from keepwarm.rules.codes import CODES
 
-A = TypeVar("A")
 _PLACES: Final = ("system", "message", "turn", "options")
 """Functions of rules that are asked for on each request."""
 
@@ -88,11 +87,11 @@ class RuleBook(msgspec.Struct, frozen=True):
 
     def options(self, options: Options, seen: Options | None) -> Fix[Options]:
         """What is asked for besides the words, as the conversation asks for it."""
-        return _all(options, [_with(rule.options, seen) for rule in self.by_place["options"] if rule.options])
+        return _all(options, [(rule.options, (seen,)) for rule in self.by_place["options"] if rule.options])
 
     def marks(self, row: Row) -> Fix[Row]:
         """The cache markers of a request, where they belong."""
-        return _all(row, [rule.marks for rule in self.rules if rule.marks])
+        return _all(row, [(rule.marks, ()) for rule in self.rules if rule.marks])
 
     def misplaced(self, row: Row) -> tuple[str, ...]:
         """The codes that say why markers, as they are, lose the cache; all rules are asked, on or off."""
@@ -105,15 +104,15 @@ class RuleBook(msgspec.Struct, frozen=True):
 
     def tools(self, tools: tuple[Tool, ...], seen: FirstSeen) -> Fix[tuple[Tool, ...]]:
         """The tools as the conversation first saw them."""
-        return _all(tools, [_with(rule.tools, seen) for rule in self.rules if rule.tools])
+        return _all(tools, [(rule.tools, (seen,)) for rule in self.rules if rule.tools])
 
     def message(self, message: Message) -> Fix[Message]:
         """One message as the model is meant to read it."""
-        return _all(message, [rule.message for rule in self.by_place["message"] if rule.message])
+        return _all(message, [(rule.message, ()) for rule in self.by_place["message"] if rule.message])
 
     def turn(self, turn: Turn, memory: Memory) -> Fix[Turn]:
         """A turn that is new to the conversation, as it goes upstream."""
-        return _all(turn, [_with(rule.turn, memory) for rule in self.by_place["turn"] if rule.turn])
+        return _all(turn, [(rule.turn, (memory,)) for rule in self.by_place["turn"] if rule.turn])
 
     def causes(self, difference: Difference) -> tuple[str, ...]:
         """The codes whose cause explains a difference, the most specific first; all rules are asked, on or off."""
@@ -140,14 +139,11 @@ def rule_book(level: Safety = Safety.MEANING, off: Iterable[str] = (), on: Itera
     )
 
 
-def _all(value: V, steps: list[Callable[[V], Fix[V]]]) -> Fix[V]:
+def _all(value: V, steps: Iterable[tuple[Callable[..., Fix[V]], tuple[object, ...]]]) -> Fix[V]:
+    """What all functions make of a value, one after another, each with what it is given besides."""
     edits: list[Edit] = []
-    for step in steps:
-        fix = step(value)
+    for function, given in steps:
+        fix = function(value, *given)
         value = fix.value
         edits += fix.edits
     return Fix(value, tuple(edits))
-
-
-def _with(function: Callable[[V, A], Fix[V]], argument: A) -> Callable[[V], Fix[V]]:
-    return lambda value: function(value, argument)

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from keepwarm.codec.json_text import UNREADABLE, mended
+from keepwarm.codec.lead import Cut
 from keepwarm.codec.pieces import Pieces
 from keepwarm.core.prompt import Options, SystemBlock
 from keepwarm.wire.anthropic_blocks import message, role, tool
@@ -46,9 +47,9 @@ class Parsed(msgspec.Struct, frozen=True):
     """Nor does it say how a model is to be loaded."""
 
     @property
-    def lengths(self) -> tuple[int, ...]:
-        """Bytes of each message."""
-        return self.messages_raw.lengths()
+    def everything(self) -> Pieces:
+        """The same: none stands in front."""
+        return self.messages_raw
 
 
 class _Metadata(msgspec.Struct, frozen=True):
@@ -108,25 +109,30 @@ _SYSTEM_TEXT: Final = msgspec.json.Decoder(_SystemText)
 _STRING: Final = msgspec.json.Decoder(str)
 
 
-def parse(body: bytes) -> Parsed:
-    """The request that `body` holds.
+def parse(body: bytes, cut: Cut | None = None) -> Parsed:
+    """The request that `body` holds, of which the leading messages of a `cut` are known.
 
     Raises BadJson with the JSON pointer of the fault in `path`. Messages and tools are only told apart here:
     what is wrong inside one is raised by `role`, `message` and `tool`.
     """
     try:
-        said = _ENVELOPE.decode(body)
+        said = _ENVELOPE.decode(body if cut is None else cut.rest)
     except UNREADABLE as error:
+        if cut is not None:  # the fault is told by its place in the whole
+            return parse(body)
         if (readable := mended(body)) != body:
             return parse(readable)
         raise unreadable(error) from error
-    if not said.messages:
+    messages = Pieces(said.messages) if cut is None else cut.pieces(body, said.messages)
+    if messages is None:
+        return parse(body)
+    if not messages:
         raise wrong("/messages", "at least one message is required")
     return Parsed(
         options=_options(said),
         system=_system(bytes(said.system)),
         tools_raw=Pieces(said.tools or ()),
-        messages_raw=Pieces(said.messages),
+        messages_raw=messages,
         metadata_user_id=(said.metadata and said.metadata.user_id) or "",
         body=body,
     )

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from keepwarm.codec.lead import Cut
 from keepwarm.codec.pieces import Pieces
 from keepwarm.core.answer import Answer
 from keepwarm.core.events import Event, Failed, Usage
@@ -52,8 +53,8 @@ class Parsed(Protocol):
         """How many messages stand in front of these and are the system prompt; 0 where it is a member of its own."""
 
     @property
-    def lengths(self) -> tuple[int, ...]:
-        """Bytes of each message, the leading ones too."""
+    def everything(self) -> Pieces:
+        """Each message's JSON text, those of the leading ones too."""
 
     @property
     def cache_key(self) -> str:
@@ -107,8 +108,9 @@ class Front(Protocol):
     def id_header(self) -> str:
         """The header in which a request's id comes back."""
 
-    def parse(self, body: bytes) -> Parsed:
-        """Read a request. Raises BadJson in the protocol's own words."""
+    def parse(self, body: bytes, cut: Cut | None = None) -> Parsed:
+        """Read a request; the leading messages of a `cut` are not read again. Raises BadJson in the protocol's own
+        words."""
 
     def message(self, raw: bytes, index: int) -> Message:
         """Read one message. Raises BadJson."""

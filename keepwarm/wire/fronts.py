@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from keepwarm.codec.lead import Cut
 from keepwarm.core.prompt import Message, Options, Tool
 from keepwarm.core.sketch import content_pointer
 from keepwarm.wire import (
@@ -30,9 +31,9 @@ class Anthropic(msgspec.Struct, frozen=True):
     path = "/v1/messages"
     id_header = "request-id"
 
-    def parse(self, body: bytes) -> anthropic.Parsed:
+    def parse(self, body: bytes, cut: Cut | None = None) -> anthropic.Parsed:
         """Read a request."""
-        return anthropic.parse(body)
+        return anthropic.parse(body, cut)
 
     def message(self, raw: bytes, index: int) -> Message:
         """Read one message."""
@@ -71,9 +72,9 @@ class Chat(msgspec.Struct, frozen=True):
     path = "/v1/chat/completions"
     id_header = "x-request-id"
 
-    def parse(self, body: bytes) -> openai_chat.Parsed:
+    def parse(self, body: bytes, cut: Cut | None = None) -> openai_chat.Parsed:
         """Read a request."""
-        return openai_chat.parse(body)
+        return openai_chat.parse(body, cut)
 
     def message(self, raw: bytes, index: int) -> Message:
         """Read one message."""

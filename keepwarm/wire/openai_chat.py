@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from keepwarm.codec.json_text import UNREADABLE, mended
+from keepwarm.codec.lead import Cut
 from keepwarm.codec.pieces import Pieces
 from keepwarm.core.prompt import Options, SystemBlock
 from keepwarm.wire.openai_errors import missing, unreadable
@@ -39,8 +40,8 @@ class Parsed(msgspec.Struct, frozen=True):
     """The JSON text of each message behind those."""
     leading: int
     """How many stand in front."""
-    lengths: tuple[int, ...]
-    """Bytes of each message, the leading ones too."""
+    everything: Pieces
+    """The JSON text of each message, the leading ones too."""
     cache_key: str
     """`prompt_cache_key`; "" when the client said none."""
     user: str
@@ -116,29 +117,33 @@ _LIST: Final = msgspec.json.Decoder(list[_Raw])
 _PART: Final = msgspec.json.Decoder(_Part)
 
 
-def parse(body: bytes) -> Parsed:
-    """The request that `body` holds.
+def parse(body: bytes, cut: Cut | None = None) -> Parsed:
+    """The request that `body` holds, of which the leading messages of a `cut` are known.
 
     Raises BadJson with the JSON pointer of the fault in `path`. Messages and tools are only told apart here, but for
     those of the system prompt: what is wrong inside another is raised by `role`, `message` and `tool`.
     """
     try:
-        said = _ENVELOPE.decode(body)
+        said = _ENVELOPE.decode(body if cut is None else cut.rest)
     except UNREADABLE as error:
+        if cut is not None:  # the fault is told by its place in the whole
+            return parse(body)
         if (readable := mended(body)) != body:
             return parse(readable)
         raise unreadable(error) from error
-    if not said.messages:
+    everything = Pieces(said.messages) if cut is None else cut.pieces(body, said.messages)
+    if everything is None:
+        return parse(body)
+    if not everything:
         raise missing("/messages")
-    leading = _leading(said.messages)
-    everything = Pieces(said.messages)
+    leading = _leading(everything)
     return Parsed(
         options=_options(said),
         system=tuple(_system(everything[:leading])),
         tools_raw=Pieces(said.tools or ()),
-        messages_raw=Pieces(said.messages[leading:]),
+        messages_raw=everything.behind(leading),
+        everything=everything,
         leading=leading,
-        lengths=everything.lengths(),
         cache_key=_read(said.prompt_cache_key, str) or "",
         user=_read(said.user, str) or "",
         loading=tuple((name, bytes(raw)) for name in _LOADING if len(raw := getattr(said, name))),
@@ -146,9 +151,9 @@ def parse(body: bytes) -> Parsed:
     )
 
 
-def _leading(messages: Sequence[_Raw]) -> int:
+def _leading(messages: Pieces) -> int:
     for index, raw in enumerate(messages):
-        if not is_system(role(bytes(raw), index)):
+        if not is_system(role(raw, index)):
             return index
     return len(messages)
 

@@ -20,7 +20,7 @@ def test_quick_prints_a_row_for_each_server_on_both_ways(repository: Path) -> No
     expected = [
         (size, at_once, server)
         for size in ("64 KB", "150 KB")
-        for at_once in ("1", "16")
+        for at_once in ("1", "1, 5 ms apart", "16")
         for server in ("direct", "relay", "keepwarm")
     ]
     assert sorted(seen) == sorted(expected * 2)

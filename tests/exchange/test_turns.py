@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keepwarm.codec.pieces import Pieces
 from keepwarm.core.answer import Answer, Call
 from keepwarm.core.prompt import Head, Options
 from keepwarm.errors import BadJson
@@ -34,10 +36,12 @@ class Teller:
 
     def tell(self, *messages: dict[str, Any]) -> Turns:
         """The turns of a request, which is answered."""
-        raws = [json.dumps(message).encode() for message in messages]
+        raws = Pieces([msgspec.Raw(json.dumps(message).encode()) for message in messages])
         group = self.journal.group(KEY)
         front = FRONTS["anthropic"]
-        turns = TurnMaker(self.journal, rule_book(), self._dialect, front, group, raws).run()
+        turns = TurnMaker(
+            self.journal, rule_book(), self._dialect, front, group, Pieces([msgspec.Raw(raw) for raw in raws])
+        ).run()
         self.journal.stand(group, turns.lineage, turns.fresh, HEAD)
         trail = turns.trail if self._takes_over else Trail(turns.trail.wires)
         self.journal.sent(KEY, turns.lineage, Sent("record", turns.keys, HEAD, Options("m"), trail=trail))

@@ -38,8 +38,8 @@ def test_a_request_is_read_as_far_as_it_is_asked_for(front: Front) -> None:
     assert [block.text for block in parsed.system] == ["s"]
     assert list(parsed.messages_raw) == [b'{"role":"user","content":"x"}']
     assert list(parsed.tools_raw) == []
-    assert parsed.leading + 1 == len(parsed.lengths)
-    assert parsed.lengths[-1] == len(parsed.messages_raw[0])
+    assert parsed.leading + 1 == len(parsed.everything)
+    assert parsed.everything[-1] == parsed.messages_raw[0]
     assert front.message(parsed.messages_raw[0], 4).index == 4
 
 

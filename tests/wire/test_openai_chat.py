@@ -55,7 +55,7 @@ def test_pieces_are_the_clients_own_text() -> None:
     parsed = openai_chat.parse(text)
     assert parsed.messages_raw == (first, second)
     assert parsed.tools_raw == (tool,)
-    assert parsed.lengths == (len(lead), len(first), len(second))
+    assert parsed.everything == (lead, first, second)
     assert (parsed.leading, parsed.system) == (1, ())
     assert parsed.body is text
 
