@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from rich.console import Console
 
 from keepwarm import __version__
-from keepwarm.config import Config, load, override
+from keepwarm.config import Config, address_of, load, override
 from keepwarm.errors import KeepwarmError
 from keepwarm.rules.api import Rule
 from keepwarm.rules.codes import CODES
@@ -24,6 +24,8 @@ from keepwarm.views.site import documents
 app = typer.Typer(
     name="keepwarm",
     help="Keep a language-model server's prefix cache warm for coding agents.",
+    epilog="Begin with  keepwarm doctor  (what costs you the cache here) or  keepwarm run claude  (the agent, through "
+    "keepwarm); keepwarm demo  shows what it is good for, on a model of its own.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -182,7 +184,7 @@ def top(
     from keepwarm.shell.top.start import run_top
 
     settings = _settings(config)
-    url = gateway or address(settings)
+    url = address_of(gateway) if gateway else address(settings)
     run_top(ledger or settings.ledger_path, url, settings.key, Console(), once)
 
 
@@ -213,10 +215,12 @@ def docs(
     folder: Annotated[Path, typer.Argument(help="Where they are written: docs")] = Path("docs"),
 ) -> None:
     """Write the rule pages, the page about settings and its schema for editors."""
-    for path, text in documents(CODES.values(), Config).items():
+    pages = documents(CODES.values(), Config)
+    for path, text in pages.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
+    typer.echo(f"{len(pages)} pages are in {folder}: begin with {folder / 'index.md'}")
 
 
 @app.command()
@@ -233,7 +237,7 @@ def demo(
 
 @app.command()
 def doctor(
-    upstream: Annotated[str | None, typer.Option(help="Address of the model server, or of a keepwarm")] = None,
+    upstream: Annotated[str | None, typer.Option(help="Look at this server alone (or a keepwarm's)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The findings as JSON")] = False,
     probe: Annotated[bool, typer.Option(help="Send the server a few small prompts to see what its cache does")] = True,
     config: ConfigFile = None,
@@ -244,8 +248,8 @@ def doctor(
     from keepwarm.views.doctor import print_doctor
 
     around = Surroundings(Path.home(), Path.cwd(), os.environ)
-    with Console(stderr=True).status("looking at agents, settings, the server and its cache"):
-        report = look(override(_settings(config), upstream__url=upstream), around, probe=probe)
+    with Console(stderr=True).status("looking at agents, settings, servers and their caches"):
+        report = look(_settings(config), around, upstream=upstream or "", probe=probe)
     print_doctor(report, Console(), as_json)
     raise typer.Exit(report.exit_code)
 
@@ -259,6 +263,7 @@ def verify(
     tokens: Annotated[int, typer.Option(min=0, help="Tokens of a prompt (what fits into three minutes)")] = 0,
     endpoint: Annotated[str, typer.Option(help="Where the straight arms ask: chat or messages")] = "",
     client_style: Annotated[str, typer.Option(help="Whose header: 2.1.114 or 2.1.328")] = "2.1.114",
+    server_log: Annotated[Path | None, typer.Option(help="The file that the server's log goes to: is read too")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write the plot to this SVG file")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="All figures as JSON")] = False,
     config: ConfigFile = None,
@@ -268,7 +273,7 @@ def verify(
 
     to = _settings(config).upstream
     url = upstream or ("" if engine else to.url)
-    wish = trial.Wish(url, engine, to.key, rounds, requests, tokens, endpoint, client_style)
+    wish = trial.Wish(url, engine, to.key, rounds, requests, tokens, endpoint, client_style, server_log)
     raise typer.Exit(trial.run(wish, plot, as_json))
 
 
@@ -290,10 +295,26 @@ def _settings(path: Path | None) -> Config:
 def main() -> None:
     """The program: an error that keepwarm foresaw is one message, not a traceback."""
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()  # here, where it can still be told that nobody takes it
     except KeepwarmError as error:
-        Console(stderr=True).print(f"keepwarm: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
-        sys.exit(1)
+        _fail(str(error))
+    except OSError as error:
+        # What Python still holds to be written must not fail once more when the program ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # whoever read has read enough
+            sys.exit(1)
+        reason = error.strerror or str(error)
+        if error.filename is None:
+            _fail(f"what is to be printed cannot be written ({reason}): send it elsewhere")
+        _fail(f"{error.filename} cannot be used ({reason}): name another place, or mend its rights")
+
+
+def _fail(said: str) -> NoReturn:
+    Console(stderr=True).print(f"keepwarm: {said}", style="red", highlight=False, markup=False, soft_wrap=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -200,13 +200,14 @@ def load(path: Path | None) -> Config:
         said = tomllib.loads(path.read_text("utf-8"))
         return msgspec.convert(said, Config)
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from error
+        why = error.strerror or error
+        raise ConfigError(f"{path} cannot be read ({why}): name another with --config, or leave it out") from error
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+        raise ConfigError(f"{path} is not valid TOML, mend it there: {error}") from error
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_explain(str(error), said)}") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8: {error}") from error
+        raise ConfigError(f"{path} is not UTF-8, save it so: {error}") from error
 
 
 def override(config: Config, **given: Any) -> Config:
@@ -233,8 +234,8 @@ def check(config: Config) -> Config:
     if not 0 <= config.port <= 65535:
         raise ConfigError(f"port {config.port} is not a port: use 0 to 65535")
     url, kind = config.upstream.url, config.upstream.kind
-    if url and not _is_address(url):
-        raise ConfigError(f"the upstream {url!r} is not an address: write it as http://127.0.0.1:8080")
+    if url:
+        address_of(url)
     if config.alerts.webhook and not _is_address(config.alerts.webhook):  # it may hold a secret: it is not repeated
         raise ConfigError("alerts.webhook is not an address: write it as https://HOST/PATH")
     for header in config.upstream.affinity_headers:
@@ -256,6 +257,13 @@ def check(config: Config) -> Config:
         if value < least:
             raise ConfigError(f"{name} is {value}: use {least} or more")
     return config
+
+
+def address_of(url: str) -> str:
+    """`url`, where it is one. Raises ConfigError saying how it is written."""
+    if not _is_address(url):
+        raise ConfigError(f"{url!r} is not an address: write it as http://127.0.0.1:8080")
+    return url
 
 
 def is_loopback(host: str) -> bool:

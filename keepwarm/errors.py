@@ -10,6 +10,7 @@ KeepwarmError
 ├── MissingExtra       an optional part is not installed
 ├── SettingsError      an agent's settings file cannot be read or edited
 ├── AgentError         an agent or its gateway cannot be started
+│   └── AddressTaken   something else listens where the gateway is looked for
 └── LedgerError        the ledger file cannot be used
 """
 
@@ -79,6 +80,14 @@ class SettingsError(KeepwarmError):
 
 class AgentError(KeepwarmError):
     """An agent or the gateway in front of it cannot be started."""
+
+
+class AddressTaken(AgentError):
+    """Something else listens where the gateway is looked for; `wants_key` when it is a keepwarm that wants its key."""
+
+    def __init__(self, message: str, *, wants_key: bool = False) -> None:
+        super().__init__(message)
+        self.wants_key = wants_key
 
 
 class LedgerError(KeepwarmError):

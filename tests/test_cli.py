@@ -154,7 +154,10 @@ def test_the_rules_are_those_of_the_settings(empty_folder: Path) -> None:
     [
         (["rule", "VOL999"], "there is no rule 'VOL999'; there are VOL001, "),
         (["log"], "keepwarm serve"),
-        (["explain", "--config", "nowhere.toml"], "nowhere.toml: No such file"),
+        (
+            ["explain", "--config", "nowhere.toml"],
+            "nowhere.toml cannot be read (No such file or directory): name another",
+        ),
         (["serve", "--upstream", "here"], "write it as http://127.0.0.1:8080"),
         (["serve", "--host", "0.0.0.0", "--engine", "demo"], "set a key"),
         (["serve", "--kind", "vllm", "--upstream", "http://h"], "use one of llamacpp, anthropic, chat"),
@@ -191,9 +194,9 @@ def test_what_no_command_line_can_mean_is_status_2(arguments: list[str]) -> None
 def test_doctor_hands_over_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[tuple[str, bool]] = []
 
-    def look(config: Config, around: object, *, probe: bool) -> Report:
-        given.append((config.upstream.url, probe))
-        return Report(keepwarm="1", looked=False)
+    def look(config: Config, around: object, *, upstream: str, probe: bool) -> Report:
+        given.append((upstream, probe))
+        return Report(keepwarm="1")
 
     monkeypatch.setattr("keepwarm.shell.doctor.doctor", look)
     result = RUNNER.invoke(cli.app, ["doctor", "--upstream", "http://h:1", "--no-probe", "--json"])
@@ -211,11 +214,14 @@ def test_verify_hands_over_what_is_asked_for(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr("keepwarm.testing.verify.run", run)
     Path("keepwarm.toml").write_text('[upstream]\nurl = "http://h:1"\nkey = "k"\n')
-    assert RUNNER.invoke(cli.app, ["verify", "--rounds", "5", "--client-style", "2.1.328"]).exit_code == 3
+    assert (
+        RUNNER.invoke(cli.app, ["verify", "--rounds", "5", "--client-style", "2.1.328", "--server-log", "l"]).exit_code
+        == 3
+    )
     assert RUNNER.invoke(cli.app, ["verify", "--engine", "tiny"]).exit_code == 3
     named, own = given
     assert (named.upstream, named.engine, named.key, named.rounds, named.style) == ("http://h:1", "", "k", 5, "2.1.328")
-    assert (own.upstream, own.engine) == ("", "tiny")
+    assert (own.upstream, own.engine, own.log, named.log) == ("", "tiny", None, Path("l"))
 
 
 def test_demo_says_which_models_there_are(capsys: pytest.CaptureFixture[str]) -> None:
@@ -300,3 +306,45 @@ def test_report_knows_which_rules_are_off(tmp_path: Path) -> None:
 def test_a_quick_command_loads_no_terminal_library() -> None:
     code = "import sys, keepwarm.cli; sys.exit('textual' in sys.modules or 'genai_prices' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_first_screen_says_where_to_begin() -> None:
+    shown = " ".join(RUNNER.invoke(cli.app, []).output.split())
+    assert "Begin with keepwarm doctor" in shown
+    assert "keepwarm run claude" in shown
+
+
+def test_docs_says_where_they_are() -> None:
+    assert "begin with pages/index.md" in output("docs", "pages")
+    assert Path("pages/index.md").is_file()
+
+
+def test_the_list_of_rules_says_how_one_is_read() -> None:
+    assert "keepwarm rule VOL001" in output("rule")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [["rule"], ["rule", "--json"], ["--version"]])
+def test_output_that_nobody_takes_is_one_message(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "keepwarm", *arguments]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "cannot be written (No space left on device): send it elsewhere" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "ignored" not in done.stderr
+
+
+def test_a_place_that_cannot_be_written_is_one_message() -> None:
+    Path("file").touch()
+    command = [sys.executable, "-m", "keepwarm", "docs", "file/docs"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("keepwarm: file/docs")
+    assert "name another place" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_address_that_is_none_is_told(ledger: Path) -> None:
+    with pytest.raises(ConfigError, match="'foo' is not an address"):
+        RUNNER.invoke(cli.app, ["top", "--once", "--gateway", "foo", "--ledger", str(ledger)], catch_exceptions=False)

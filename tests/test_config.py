@@ -111,7 +111,7 @@ def test_the_file_of_this_folder_is_read_and_may_be_missing(tmp_path: Path, monk
 
 
 def test_a_file_that_was_named_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"nowhere\.toml: No such file"):
+    with pytest.raises(ConfigError, match=r"nowhere\.toml cannot be read \(No such file"):
         load(tmp_path / "nowhere.toml")
     with pytest.raises(ConfigError, match="Is a directory"):
         load(tmp_path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from msgspec.structs import replace
@@ -11,7 +11,7 @@ from keepwarm.checks.finding import Finding
 from keepwarm.checks.habits import HEADER_CODES, HabitsOf, judge_habits
 from keepwarm.checks.settings import Settings
 
-INSTALL: Final = "npm i -g @anthropic-ai/claude-code"
+INSTALL: Final = "npm install -g @anthropic-ai/claude-code"
 
 
 def judge_agents(
@@ -36,16 +36,18 @@ def judge_agents(
     return found
 
 
-def softened(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings, where the server turned out to mask or remove the billing line itself."""
+def softened(findings: Iterable[Finding], codes: Collection[str]) -> list[Finding]:
+    """The findings, where the servers turned out to mask or remove the billing line themselves.
+
+    codes  of the findings that all of them share
+    """
     rows = list(findings)
-    codes = {one.code for one in rows}
     if "header-masked" not in codes:
         return rows
     if "line-removed" in codes:
-        detail = "This server removes it, where it stands at the very beginning of a system text."
+        detail = "The server removes it, where it stands at the very beginning of a system text."
         return [replace(one, severity="info", detail=detail) if one.code in HEADER_CODES else one for one in rows]
-    detail = "This server masks it over its own Messages API; behind a proxy that asks for chat completions it costs."
+    detail = "The server masks it over its own Messages API; behind a proxy that asks for chat completions it costs."
     return [replace(one, severity="warn", detail=detail) if one.code == HEADER_CODES[0] else one for one in rows]
 
 

@@ -6,9 +6,11 @@ used where the server shows one, so that nobody's conversation is moved.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from keepwarm.checks.finding import TYPICAL_PROMPT, Finding
 from keepwarm.codec.json_text import UNREADABLE
@@ -36,6 +38,53 @@ _REPORT: Final = {
 }
 """What has it tell how much it reused."""
 _WORDS: Final = ("amber", "brook", "cliff", "dune", "ember", "field", "grove", "hill", "inlet", "jetty")
+
+
+_found = partial(Finding, area="cache")
+_fine = partial(_found, severity="ok")
+_costs = partial(_found, severity="warn", tokens=TYPICAL_PROMPT, command="keepwarm run claude")
+_LINE_STRIKES: Final = "each turn of Claude Code 2.1.114 to 2.1.179"
+_CHANGES: Final[tuple[tuple[Step, Finding, Finding], ...]] = (
+    (
+        "line",
+        _fine(
+            code="line-removed",
+            title="In chat completions the server removes the billing line itself: it costs nothing there.",
+        ),
+        _costs(
+            code="line-costs",
+            title="Another billing line: {lost:,} of {prompt:,} tokens were processed again (chat completions).",
+            detail="So it is for an agent that keeps the line on and reaches the server through a proxy that "
+            "translates.",
+            strikes=_LINE_STRIKES,
+        ),
+    ),
+    (
+        "masked",
+        _fine(
+            code="header-masked", title="Over its own Messages API the server masks or removes the billing line itself."
+        ),
+        _costs(
+            code="header-not-masked",
+            title="Over its own Messages API too the billing line costs the whole prompt.",
+            strikes=_LINE_STRIKES,
+        ),
+    ),
+    (
+        "head",
+        _fine(code="head-reused", title="A changed head costs little here: {kept:,} of {prompt:,} tokens were reused."),
+        _costs(
+            code="head-costs",
+            severity="info",
+            title="A changed head: {lost:,} of {prompt:,} tokens were processed again.",
+            detail="So it is with every prefix cache: a date, git status or a tool that changes there costs the "
+            "prompt.",
+            strikes="each change of the head",
+            command="keepwarm serve",
+        ),
+    ),
+)
+"""What changes, and what is found where most of the prompt is kept all the same, and where it is lost."""
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -139,15 +188,14 @@ def judge_probe(probe: Probe, name: str) -> list[Finding]:
     name  of the server's make: "llama.cpp", "vLLM" ...
     """
     if probe.skipped:
-        return [Finding(area="cache", code="not-probed", severity="info", title=f"Not probed: {probe.skipped}.")]
+        return [_found(code="not-probed", severity="info", title=f"Not probed: {probe.skipped}.")]
     cold, same = probe.step("cold"), probe.step("same")
     if cold is None or same is None:
         status = probe.steps[-1].status if probe.steps else 0
         said = f"it answered {status}" if status else "no answer came"
         title = f"The cache could not be probed: {said} to a chat completion of 400 tokens."
         return [
-            Finding(
-                area="cache",
+            _found(
                 code="probe-failed",
                 severity="warn",
                 title=title,
@@ -155,19 +203,17 @@ def judge_probe(probe: Probe, name: str) -> list[Finding]:
                 command="keepwarm doctor --no-probe",
             )
         ]
-    found = [_rate(probe), _reuse(probe, cold, same, name)]
-    found += [one for one in (_reports(probe, name), _line(probe), _masked(probe), _head(probe)) if one is not None]
-    return found
+    return [_rate(probe), _reuse(probe, cold, same, name), _reports(probe, name), *_changes(probe)]
 
 
 def _rate(probe: Probe) -> Finding:
     rate = probe.rate
     if rate is None:
         title = "How fast it processes a prompt could not be measured: it does not say, and the times are too short."
-        return Finding(area="cache", code="rate", severity="info", title=title)
+        return _found(code="rate", severity="info", title=title)
     title = f"It processes about {rate:,.0f} tokens a second (measured on a short prompt; long ones go slower)."
     what = "a prompt of that length that misses"
-    return Finding(area="cache", code="rate", severity="info", title=title, tokens=TYPICAL_PROMPT, strikes=what)
+    return _found(code="rate", severity="info", title=title, tokens=TYPICAL_PROMPT, strikes=what)
 
 
 def _reuse(probe: Probe, cold: Measured, same: Measured, name: str) -> Finding:
@@ -175,14 +221,13 @@ def _reuse(probe: Probe, cold: Measured, same: Measured, name: str) -> Finding:
     if reused:
         share = f"{same.cached:,} of {same.prompt:,} tokens" if same.cached is not None else "by its time"
         title = f"The same prompt a second time is reused ({share})."
-        return Finding(area="cache", code="reuse", severity="ok", title=title)
+        return _found(code="reuse", severity="ok", title=title)
     if reused is None:
         title = "Whether it reuses a prompt cannot be told: it does not report, and the times are too close."
-        return Finding(area="cache", code="reuse-unknown", severity="info", title=title)
+        return _found(code="reuse-unknown", severity="info", title=title)
     asked = probe.step("asked")
     if asked is not None and reuses(cold, asked):
-        return Finding(
-            area="cache",
+        return _found(
             code="cache-prompt-off",
             severity="bad",
             title="The server reuses a prompt only when it is asked to: it was started with --no-cache-prompt.",
@@ -192,8 +237,7 @@ def _reuse(probe: Probe, cold: Measured, same: Measured, name: str) -> Finding:
             strikes="each turn, straight at the server",
             command="keepwarm serve",
         )
-    return Finding(
-        area="cache",
+    return _found(
         code="no-reuse",
         severity="bad",
         title="The same prompt a second time is processed again: the server keeps no prefix cache.",
@@ -204,11 +248,10 @@ def _reuse(probe: Probe, cold: Measured, same: Measured, name: str) -> Finding:
     )
 
 
-def _reports(probe: Probe, name: str) -> Finding | None:
+def _reports(probe: Probe, name: str) -> Finding:
     if probe.reports:
-        return Finding(area="cache", code="reports", severity="ok", title="It reports how much of a prompt was reused.")
-    return Finding(
-        area="cache",
+        return _fine(code="reports", title="It reports how much of a prompt was reused.")
+    return _found(
         code="reports-nothing",
         severity="warn",
         title="It does not report how much of a prompt was reused.",
@@ -217,61 +260,17 @@ def _reports(probe: Probe, name: str) -> Finding | None:
     )
 
 
-def _line(probe: Probe) -> Finding | None:
-    line = probe.step("line")
-    if line is None or line.cached is None or not line.prompt:
-        return None
-    if line.cached >= _REUSED * line.prompt:
-        title = "In chat completions the server removes the billing line itself: it costs nothing there."
-        return Finding(area="cache", code="line-removed", severity="ok", title=title)
-    return Finding(
-        area="cache",
-        code="line-costs",
-        severity="warn",
-        title=f"Another billing line: {line.prompt - line.cached:,} of {line.prompt:,} tokens were processed again "
-        "(chat completions).",
-        detail="So it is for an agent that keeps the line on and reaches the server through a proxy that translates.",
-        tokens=TYPICAL_PROMPT,
-        strikes="each turn of Claude Code 2.1.114 to 2.1.179",
-        command="keepwarm run claude",
-    )
-
-
-def _head(probe: Probe) -> Finding | None:
-    head = probe.step("head")
-    if head is None or head.cached is None or not head.prompt:
-        return None
-    if head.cached >= _REUSED * head.prompt:
-        title = f"A changed head costs little here: {head.cached:,} of {head.prompt:,} tokens were reused."
-        return Finding(area="cache", code="head-reused", severity="ok", title=title)
-    return Finding(
-        area="cache",
-        code="head-costs",
-        severity="info",
-        title=f"A changed head: {head.prompt - head.cached:,} of {head.prompt:,} tokens were processed again.",
-        detail="So it is with every prefix cache: a date, git status or a tool that changes there costs the prompt.",
-        tokens=TYPICAL_PROMPT,
-        strikes="each change of the head",
-        command="keepwarm serve",
-    )
-
-
-def _masked(probe: Probe) -> Finding | None:
-    masked = probe.step("masked")
-    if masked is None or masked.cached is None or not masked.prompt:
-        return None
-    if masked.cached >= _REUSED * masked.prompt:
-        title = "Over its own Messages API the server masks or removes the billing line itself."
-        return Finding(area="cache", code="header-masked", severity="ok", title=title)
-    return Finding(
-        area="cache",
-        code="header-not-masked",
-        severity="warn",
-        title="Over its own Messages API too the billing line costs the whole prompt.",
-        tokens=TYPICAL_PROMPT,
-        strikes="each turn of Claude Code 2.1.114 to 2.1.179",
-        command="keepwarm run claude",
-    )
+def _changes(probe: Probe) -> list[Finding]:
+    """What another billing line, or another head, costs: where the server counts it."""
+    found: list[Finding] = []
+    for step, kept, lost in _CHANGES:
+        one = probe.step(step)
+        if one is None or one.cached is None or not one.prompt:
+            continue
+        finding = kept if one.cached >= _REUSED * one.prompt else lost
+        title = finding.title.format(kept=one.cached, lost=one.prompt - one.cached, prompt=one.prompt)
+        found.append(replace(finding, title=title))
+    return found
 
 
 def reuses(cold: Measured, again: Measured) -> bool | None:

@@ -48,28 +48,49 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """The exact command, or line of a file, that mends it."""
 
 
+class ServerReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found at one model server."""
+
+    url: str
+    """Its address, without a password."""
+    known: tuple[str, ...]
+    """How it is known: "keepwarm.toml", "behind keepwarm", "found here" ..."""
+    looked: bool = True
+    """False where it does not answer, or is no model server."""
+    rate: float | None = None
+    """Tokens a second of prefill, as the probe measured it."""
+    sent: tuple[str, ...] = ()
+    """What the probe sent to it, in words."""
+    findings: tuple[Finding, ...] = ()
+    """In the order of AREAS."""
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """All that `keepwarm doctor` found."""
 
     keepwarm: str
     """keepwarm's own version."""
-    server: str = ""
-    """The address that was looked at; "" where no model server was found."""
-    rate: float | None = None
-    """Tokens a second of prefill, as the probe measured it."""
-    sent: tuple[str, ...] = ()
-    """What the probe sent to the server, in words."""
-    looked: bool = True
-    """False where there was no model server to look at."""
     findings: tuple[Finding, ...] = ()
-    """In the order of AREAS."""
+    """What is so whatever the server: agents, settings, the gateway. In the order of AREAS."""
+    servers: tuple[ServerReport, ...] = ()
+    """Every model server that was looked for, the one that keepwarm would take first."""
+
+    @property
+    def every(self) -> tuple[Finding, ...]:
+        """All findings, those of the servers last."""
+        return self.findings + tuple(one for server in self.servers for one in server.findings)
+
+    @property
+    def looked(self) -> bool:
+        """Whether there was a model server to look at."""
+        return any(server.looked for server in self.servers)
 
     @property
     def exit_code(self) -> int:
         """0 nothing bad, 1 something bad, 2 there was no server to look at."""
         if not self.looked:
             return COULD_NOT_LOOK
-        return SOMETHING_BAD if any(one.severity == "bad" for one in self.findings) else FINE
+        return SOMETHING_BAD if any(one.severity == "bad" for one in self.every) else FINE
 
 
 def priced(findings: Iterable[Finding], rate: float | None) -> tuple[Finding, ...]:

@@ -8,6 +8,7 @@ whoever asks, and then nothing is claimed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -26,6 +27,48 @@ _SYSTEM, _TOOL, _THOUGHT, _INLINE = "sysmark-alder", "toolmark_birch", "thoughtm
 _JSON: Final = (("content-type", "application/json"),)
 _OTHER: Final = "llama-server ... --jinja --chat-template-file TEMPLATE"
 _FIRST, _LAST = "firstmark-fir", "lastmark-gorse"
+
+
+_found = partial(Finding, area="template")
+_fine = partial(_found, severity="ok")
+_inline = partial(
+    _found,
+    severity="warn",
+    detail="keepwarm sends the same words at their place as a reminder in the user's turn.",
+    command="keepwarm serve",
+)
+_BETWEEN: Final = "A system message between the turns"
+_UNKNOWN: Final = _found(
+    code="template-unknown",
+    severity="info",
+    title="The server does not render a prompt for whoever asks: its template was not looked at.",
+)
+_TOOLS: Final[dict[str, Finding]] = {
+    "before": _fine(
+        code="tools", title="Tools stand before the system text: a tool that changes costs the whole prompt."
+    ),
+    "behind": _fine(
+        code="tools", title="Tools stand behind the system text: a tool that changes costs all but that text."
+    ),
+    "nowhere": _found(
+        code="tools-nowhere",
+        severity="bad",
+        title="The template prints no tools: the model does not know that it may call any.",
+        detail="Take a template that prints tools: llama.cpp has some under models/templates.",
+        command=_OTHER,
+    ),
+}
+_INLINES: Final[dict[str, Finding]] = {
+    "in place": _fine(code="inline", title=f"{_BETWEEN} stays where it was said."),
+    "moved": _inline(
+        code="inline-moved",
+        title=f"{_BETWEEN} is moved to the head of the prompt (ROL001).",
+        tokens=TYPICAL_PROMPT,
+        strikes="each such message",
+    ),
+    "dropped": _inline(code="inline-dropped", title=f"{_BETWEEN} is left out of the prompt (ROL001)."),
+    "refused": _inline(code="inline-refused", title=f"{_BETWEEN} is refused: Claude Code 2.1.328 sends such (ROL001)."),
+}
 
 
 class Template(msgspec.Struct, frozen=True):
@@ -107,43 +150,17 @@ def read_template(text: str, answers: Mapping[str, tuple[int, bytes]]) -> Templa
 
 def judge_template(facts: Template) -> list[Finding]:
     """Findings about the template."""
-    found = [one for one in (_tools(facts), _thinking(facts), _inline(facts), _clock(facts)) if one is not None]
-    if not found:
-        title = "The server does not render a prompt for whoever asks: its template was not looked at."
-        found.append(Finding(area="template", code="template-unknown", severity="info", title=title))
-    return found
-
-
-def _tools(facts: Template) -> Finding | None:
-    words = {
-        "before": ("ok", "Tools stand before the system text: a tool that changes costs the whole prompt."),
-        "behind": ("ok", "Tools stand behind the system text: a tool that changes costs all but that text."),
-        "nowhere": ("bad", "The template prints no tools: the model does not know that it may call any."),
-    }
-    if facts.tools not in words:
-        return None
-    severity, title = words[facts.tools]
-    if severity == "ok":
-        return Finding(area="template", code="tools", severity="ok", title=title)
-    return Finding(
-        area="template",
-        code="tools-nowhere",
-        severity="bad",
-        title=title,
-        detail="Take a template that prints tools: llama.cpp has some under models/templates.",
-        command=_OTHER,
-    )
+    found = (_TOOLS.get(facts.tools), _thinking(facts), _INLINES.get(facts.inline), _clock(facts))
+    return [one for one in found if one is not None] or [_UNKNOWN]
 
 
 def _thinking(facts: Template) -> Finding | None:
     if facts.drops_thinking is None:
         return None
     if not facts.drops_thinking:
-        title = "It keeps the thinking of earlier turns."
-        return Finding(area="template", code="thinking-kept", severity="ok", title=title)
+        return _fine(code="thinking-kept", title="It keeps the thinking of earlier turns.")
     mended = bool(facts.keeps_when_asked)
-    return Finding(
-        area="template",
+    return _found(
         code="thinking-dropped",
         severity="warn",
         title="It drops the thinking of earlier turns when the user speaks again (HIS002).",
@@ -156,38 +173,13 @@ def _thinking(facts: Template) -> Finding | None:
     )
 
 
-def _inline(facts: Template) -> Finding | None:
-    words = {
-        "in place": ("ok", "A system message between the turns stays where it was said."),
-        "moved": ("warn", "A system message between the turns is moved to the head of the prompt (ROL001)."),
-        "dropped": ("warn", "A system message between the turns is left out of the prompt (ROL001)."),
-        "refused": ("warn", "A system message between the turns is refused: Claude Code 2.1.328 sends such (ROL001)."),
-    }
-    if facts.inline not in words:
-        return None
-    severity, title = words[facts.inline]
-    if severity == "ok":
-        return Finding(area="template", code="inline", severity="ok", title=title)
-    return Finding(
-        area="template",
-        code=f"inline-{facts.inline}",
-        severity="warn",
-        title=title,
-        detail="keepwarm sends the same words at their place as a reminder in the user's turn.",
-        tokens=TYPICAL_PROMPT if facts.inline == "moved" else None,
-        strikes="each such message" if facts.inline == "moved" else "",
-        command="keepwarm serve",
-    )
-
-
 def _clock(facts: Template) -> Finding | None:
     if facts.clock is None:
         return None
     if not facts.clock:
-        return Finding(area="template", code="no-clock", severity="ok", title="It prints no date and no time.")
+        return _fine(code="no-clock", title="It prints no date and no time.")
     fixed = '--chat-template-kwargs \'{"date_string":"01 Jan 2026"}\''
-    return Finding(
-        area="template",
+    return _found(
         code="clock",
         severity="warn",
         title="It prints the date by its own clock: when the day ends, or the hour, every prompt is new.",

@@ -94,6 +94,33 @@ class Span(msgspec.Struct, frozen=True):
     ended: float
 
 
+class ArmLog(msgspec.Struct, frozen=True):
+    """What the log says of one arm."""
+
+    arm: Arm
+    prompts: int = 0
+    """Lines that hold a prompt of it."""
+    header_lines: int = 0
+    """Lines with the billing line."""
+    reused: int = 0
+    """Tokens found in the cache, of `asked`, in the server's words; 0 of 0 where it does not tell."""
+    asked: int = 0
+    processed: int = 0
+    """Tokens of prompts that were evaluated, in the server's words."""
+    forced: int = 0
+    """Prompts that were processed in full for want of cache data."""
+
+
+class LogStory(msgspec.Struct, frozen=True):
+    """What the log says of the whole experiment."""
+
+    of: str
+    """Which log: "the engine's own log", or the file's name."""
+    arms: tuple[ArmLog, ...]
+    note: str = ""
+    """Why it says less than it could, and what would have it say more."""
+
+
 class Spread(msgspec.Struct, frozen=True):
     """Some values in three figures."""
 
@@ -135,6 +162,8 @@ class Trial(msgspec.Struct, frozen=True):
     """What the memory points are of; "" where none could be read."""
     memory: tuple[MemoryPoint, ...] = ()
     spans: tuple[Span, ...] = ()
+    log: LogStory | None = None
+    """What the server's log said; None where none was named."""
 
     def of(self, arm: Arm) -> list[Sample]:
         """One arm's samples."""

@@ -24,6 +24,7 @@ from keepwarm.ledger.records import Record, Verdict
 from keepwarm.ledger.verdict import SLACK, Predecessor, Scene, Suspect, judge
 from keepwarm.session.lineage import Sent
 from keepwarm.upstream.api import Dialect, Draft, Outgoing
+from keepwarm.upstream.fresh_start import Tally, has_started_anew
 from keepwarm.upstream.token_ids import NotTold, Prompt, Questions, Way, ask, ways
 
 WINDOW = 64
@@ -50,20 +51,45 @@ class Question(msgspec.Struct, frozen=True):
     """As it went upstream."""
     sent: Sent
     """The request that it was compared with."""
+    tally: Tally | None = None
+    """What the server has counted if it was not started anew; None where that would say nothing."""
+    exact: bool = True
+    """Whether it is asked for its token ids."""
 
 
-def question(record: Record, case: Case, dialect: Dialect, now: Draft, sent: Sent) -> Question | None:
-    """The question, where an answer would say more than the counts do: something was lost, or it rests on bytes."""
-    verdict, before = record.verdict, case.before
+def question(
+    record: Record, case: Case, dialect: Dialect, now: Draft, sent: Sent, tally: Tally | None = None
+) -> Question | None:
+    """The question, where an answer would say more than the counts do: something was lost, or it rests on bytes.
+
+    tally  what the server must have counted, where it may be asked for that
+    """
+    if tally is not None and not _could_be_anew(record.verdict, case):
+        tally = None
+    exact = _could_be_exact(record.verdict, case, dialect, sent)
+    return Question(record, case, dialect, now, sent, tally, exact) if exact or tally is not None else None
+
+
+def _could_be_anew(verdict: Verdict | None, case: Case) -> bool:
+    """Whether a new start of the server would explain what was lost."""
+    if verdict is None or not verdict.lost or case.before is None or case.before.sibling:
+        return False
+    return judge(case.usage, case.before, case.suspects, _restarted(case.scene)).causes != verdict.causes
+
+
+def _restarted(scene: Scene) -> Scene:
+    return replace(scene, server=replace(scene.server, restarted=True))
+
+
+def _could_be_exact(verdict: Verdict | None, case: Case, dialect: Dialect, sent: Sent) -> bool:
+    before = case.before
     if verdict is None or before is None or not ways(dialect.name, dialect.protocol):
-        return None
+        return False
     if not verdict.lost and (verdict.grade != "estimated" or verdict.outcome == "first"):
-        return None
+        return False
     if any(suspect.difference.path == "/model" for suspect in case.suspects):  # ids of two models cannot be compared
-        return None
-    if None in (case.usage.cached_tokens, case.usage.prompt_tokens, sent.prompt_tokens):
-        return None
-    return Question(record, case, dialect, now, sent)
+        return False
+    return None not in (case.usage.cached_tokens, case.usage.prompt_tokens, sent.prompt_tokens)
 
 
 class Inquiry:
@@ -74,10 +100,18 @@ class Inquiry:
         self._case = question.case
         self.never = False
         """The server cannot be asked: nobody need try again."""
+        self.anew = False
+        """The server has been started anew since the request before."""
 
     def run(self) -> Steps:
         """The better verdict; None where the server does not tell enough for one."""
-        questions = self._verdict()
+        shown: Verdict | None = None
+        if self._question.tally is not None:
+            shown = yield from self._asked(self._anew(self._question.tally))
+        exact = (yield from self._asked(self._verdict())) if self._question.exact else None
+        return exact or shown
+
+    def _asked(self, questions: Questions[Verdict | None]) -> Steps:
         try:
             asked = next(questions)
             while True:
@@ -88,6 +122,15 @@ class Inquiry:
         except NotTold as error:
             self.never = error.never
             return None
+
+    def _anew(self, tally: Tally) -> Questions[Verdict | None]:
+        """The verdict where the server has been started anew; None where nothing shows it."""
+        question, case = self._question, self._case
+        self.anew = yield from has_started_anew(question.dialect.name, tally, question.now.headers)
+        if not self.anew:
+            return None
+        self._case = replace(case, scene=_restarted(case.scene))
+        return judge(case.usage, case.before, case.suspects, self._case.scene)
 
     def _verdict(self) -> Questions[Verdict | None]:
         question, before = self._question, self._case.before

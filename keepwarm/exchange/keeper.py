@@ -9,17 +9,20 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from keepwarm.core.events import Usage
 from keepwarm.errors import ClientError
 from keepwarm.exchange.loading import Loads
 from keepwarm.exchange.routing import Ways
 from keepwarm.ledger.server_side import Server
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Books
-from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, leave, seats
+from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, emptied, leave, seats
 from keepwarm.session.journal import Journal
 from keepwarm.session.leads import Leads
 from keepwarm.upstream.api import Dialect
+from keepwarm.upstream.fresh_start import Tally
 
+NOTHING_TOLD: Final = Usage()
 ENOUGH: Final = 3
 """Requests that go on and find nothing reused, after which a server that never reused anything is believed."""
 LARGEST_BLOCK: Final = 128
@@ -124,13 +127,15 @@ class Keeper:
         """What requests are expected to begin with."""
         self.loads = Loads()
         """How models are loaded."""
-        self._seats = seats(slots if manner.seats and manner.keep else 0, before)
+        self._seats = seats(slots if manner.seats and manner.keep else 0, before, splits=memory == "full")
         self._last_in_slot = {slot: guest.lineage for guest, slot in before if slot is not None}
         self._latest = ""
         self._memory = memory
         self._reuses = False
         self._nothings = 0
         self._block = block or LARGEST_BLOCK
+        self._counts: dict[str, tuple[int, int]] = {}
+        self._replicas: set[str] = set()
         self.pace = Pace()
         """How long a token of a prompt takes."""
         self.era = 0
@@ -196,8 +201,25 @@ class Keeper:
         return self._block
 
     def lost(self) -> None:
-        """A connection to the server could not be made, or broke: it may have been started anew."""
+        """A connection to the server could not be made, or broke, or its counters show it: it may have been started
+        anew."""
         self.era += 1
+        self._counts.clear()
+        self._seats = emptied(self._seats)
+
+    def count(self, model: str, usage: Usage, replica: str) -> None:
+        """The server has answered a request; `replica` names the machine where that is told."""
+        requests, tokens = self._counts.get(model, (0, 0))
+        self._counts[model] = requests + 1, tokens + (usage.processed_tokens or 0)
+        self._replicas.add(replica)
+
+    def tally(self, model: str, slot: int | None, at: float) -> Tally | None:
+        """What the server must have counted, for a request that was answered in `slot` and goes on from one that came
+        at this time; None where nobody is to be asked: a provider, or several machines."""
+        if self.manner.marks or len(self._replicas) > 1 or model not in self._counts:
+            return None
+        used = tuple(chair.slot for chair in self._seats.chairs if chair.tokens)
+        return Tally(*self._counts[model], at, used, slot)
 
     def server(self, cached: int | None, *, returning: bool, era: int) -> Server:
         """What is known of the server; `cached` is what it says that it reused for a request of a known conversation
@@ -210,9 +232,10 @@ class Keeper:
         newborn = returning and era < self.era
         return Server(memory=self._memory, context=self.context, reported=reported, newborn=newborn)
 
-    def stand_up(self, slot: int | None) -> None:
-        """A request in `slot` is over."""
-        self._seats = leave(self._seats, slot)
+    def stand_up(self, slot: int | None, usage: Usage = NOTHING_TOLD) -> None:
+        """A request in `slot` is over; `usage` is what the server tells of it."""
+        tokens = 0 if usage.prompt_tokens is None else usage.prompt_tokens + (usage.output_tokens or 0)
+        self._seats = leave(self._seats, slot, tokens)
 
 
 def _terms(dialect: Dialect, rules: Books, manner: Manner) -> Terms:

@@ -88,10 +88,12 @@ class Life:
 
     def close(self) -> tuple[Record, Recording | None]:
         """Give the seat back and make the record. The shell calls it when a life breaks; else `run` does."""
-        self._keeper.stand_up(self._slot)
+        self._keeper.stand_up(self._slot, self.story.usage)
         self._slot = None
         if self.story.lost:
             self._keeper.lost()
+        elif self.story.ending == "done":
+            self._keeper.count(self.story.model, self.story.usage, self.story.replica)
         record, recording = self.story.record(self._keeper)
         self.question = self.story.question(self._keeper, record)
         return record, recording
@@ -172,6 +174,8 @@ class Life:
             stable.trail,
             story.replica,
             self._keeper.era,
+            story.call.at,
+            "" if stable.name == stable.lineage.id else stable.name,
         )
         self._expect(stable)
         gone = journal.sent(stable.group, stable.lineage, sent)
@@ -206,8 +210,8 @@ class Life:
         assert story.stable is not None
         stable = story.stable
         before = stable.before.prompt_tokens if stable.before is not None else None
-        bond, after = stable.older.bond, stable.older.after
-        guest = Guest(stable.lineage.id, story.who.session, story.kind, bond, after, before or 0)
+        older = ("fork", (stable.parted,)) if stable.parted else (stable.older.bond, stable.older.after)
+        guest = Guest(stable.name, story.who.session, story.kind, *older, before or 0, bool(stable.parted))
         returning = stable.lineage.count > 0
         choice, story.moved = self._keeper.sit(guest, returning, observing=observing, client=story.who.client)
         self._slot = choice.slot
@@ -267,7 +271,11 @@ class Life:
         if rendered.status != 200:
             return
         small = llamacpp.clear(choice.slot, rendered.body)
-        if choice.handover == "keep":
+        if choice.handover == "split":
+            counting = llamacpp.tokenize(rendered.body)
+            counted = (yield from passage.ask(replace(counting, headers=headers))).body if counting is not None else b""
+            small = llamacpp.split(choice.slot, counted, choice.keeps)
+        elif choice.handover == "keep":
             older = replace(self._older_opening(choice.before, dialect), headers=headers)
             other = yield from passage.ask(llamacpp.render(older))
             small = llamacpp.keep(choice.slot, rendered.body, other.body) if other.status == 200 else None
@@ -278,7 +286,7 @@ class Life:
         """What the conversation in the slot began with, of which this one can have no more in common with it."""
         stable = self.story.stable
         assert stable is not None
-        sent = next(one.requests[0] for one in stable.older.lineages if one.id == lineage)
+        sent = next(one.requests[0] for one in stable.older.lineages if one.name == lineage)
         return past_opening(dialect, stable.draft, sent)
 
     def _refuse(self, error: ClientError) -> Reply:

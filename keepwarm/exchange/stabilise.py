@@ -22,6 +22,7 @@ from keepwarm.rules import ord002
 from keepwarm.rules.api import FirstSeen, Fix, HeadFix
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session import succession
+from keepwarm.session.branches import branch_of
 from keepwarm.session.journal import KEPT_SHAPES, Group, Journal, Lineage
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Trail, shape_of
 from keepwarm.session.succession import Older
@@ -34,6 +35,10 @@ class Stable(msgspec.Struct, frozen=True):
 
     group: GroupKey
     lineage: Lineage
+    name: str
+    """Of the conversation: the lineage's id, or that of one of its branches."""
+    parted: str
+    """The name of the branch that goes on beside it, where that is known with this request; else ""."""
     head: HeadState
     keys: tuple[bytes, ...]
     """Chain digests of its turns."""
@@ -134,6 +139,8 @@ class Stabiliser:
         return Stable(
             group=key,
             lineage=lineage,
+            name=past.name or lineage.id,
+            parted=past.parted,
             head=head,
             keys=turns.keys,
             trail=turns.trail,
@@ -175,10 +182,12 @@ class Stabiliser:
         if best is None:
             before = self._journal.sibling(key)
             return _Past(before, 0, Comparison(before, now, head_only=True), older, sibling=before is not None)
-        latest = lineage.requests[0] if lineage.requests else best
+        own = branch_of(lineage, keys, now.trail)
+        latest = own.requests[0] if own.requests else best
         parted = Comparison(latest, now)
         branch = best if latest is not best and shared == len(best.keys) and parted.differences else None
-        return _Past(latest, shared if latest is best else latest.shared(keys), parted, older, branch)
+        shared = shared if latest is best else latest.shared(keys)
+        return _Past(latest, shared, parted, older, branch, name=own.name, parted=own.parted)
 
     def _maker(self, group: Group, parsed: Parsed) -> TurnMaker:
         marks = self._dialect.marks(parsed.body)
@@ -290,6 +299,8 @@ class _Past(msgspec.Struct, frozen=True):
     branch: Sent | None = None
     """Where a conversation has branches, the server may hold another than the latest."""
     sibling: bool = False
+    name: str = ""
+    parted: str = ""
 
 
 class _Heading(msgspec.Struct, frozen=True):

@@ -65,6 +65,11 @@ class Story:
         self.case: Case | None = None
         """What the verdict was made of."""
 
+    @property
+    def model(self) -> str:
+        """That is asked for."""
+        return self.parsed.options.model if self.parsed else ""
+
     def fail(self, kind: str, message: str) -> None:
         """Note that the request failed."""
         self.ending = "failed"
@@ -82,11 +87,11 @@ class Story:
             session=self.who.session,
             agent=self.who.agent,
             kind=self.kind,
-            lineage=stable.lineage.id if stable else "",
+            lineage=stable.name if stable else "",
             parent=stable.before.record if stable and stable.before and not stable.sibling else "",
             turn=stable.lineage.count if stable else 0,
             upstream=self.upstream,
-            model=parsed.options.model if parsed else "",
+            model=self.model,
             stream=parsed.options.stream if parsed else False,
             status=self.status,
             ending=self.ending,
@@ -155,7 +160,9 @@ class Story:
         terms = keeper.terms(self.front)
         headers = pass_on.onward(self.call.headers, (), same_protocol=False)
         draft = replace(self.stable.draft, headers=headers, untouched=terms.manner.observe)
-        return question(record, self.case, terms.dialect, draft, self.stable.before)
+        slot = self.seat.slot if self.seat is not None else None
+        tally = keeper.tally(self.model, slot, self.stable.before.at)
+        return question(record, self.case, terms.dialect, draft, self.stable.before, tally)
 
     def _pace(self, keeper: Keeper) -> float | None:
         """Milliseconds that a token of a prompt takes, where the server does not say it of this one: from the time to

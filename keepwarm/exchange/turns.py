@@ -139,17 +139,18 @@ class TurnMaker:
         """Whether there is more than the first turn."""
         return len(self._first) < len(self._raws)
 
-    def _first_turn(self) -> list[Facts]:
+    def _first_turn(self) -> Sequence[Facts]:
         first: list[Facts] = []
         for index in range(len(self._raws)):
             fact = self._facts(index)
             if first and "assistant" in (fact.role, first[0].role):
                 break
             first.append(fact)
-        return first
+        return self._said(first, 0)
 
     def _add(self, facts: Sequence[Facts], start: int, end: int, *, settled: bool, tail: Tail | None) -> None:
         """One more turn: as it stands, or as it did, or made now."""
+        facts = self._said(facts, start)
         after = next((step.turn.key for step in reversed(self._row) if step.turn.key), b"")
         key = _key(after, facts)
         turn = self._standing(key, facts, start, end)
@@ -299,12 +300,25 @@ class TurnMaker:
         known = self._journal.facts(wire)
         if known is None:
             _, fixed, edits = self._message(index)
-            said = fixed.blocks or fixed.role == "assistant"
-            marks = marks_of(fixed, self._front.pointer)
-            identity = digest.of_message(fixed) if said else b""
-            known = Facts(identity, fixed.role, loose_of(fixed.role, marks), marks, bool(edits))
-            self._journal.learn(wire, known)
+            known = self._journal.learn(wire, self._facts_of(fixed, bool(edits)))
         return known
+
+    def _facts_of(self, message: Message, edited: bool) -> Facts:
+        marks = marks_of(message, self._front.pointer)
+        identity = digest.of_message(message) if message.blocks or message.role == "assistant" else b""
+        return Facts(identity, message.role, loose_of(message.role, marks), marks, edited)
+
+    def _said(self, facts: Sequence[Facts], start: int) -> Sequence[Facts]:
+        """What the messages of a turn say; where rules leave nothing of what the user says in it, that is said."""
+        if any(fact.identity for fact in facts) or not any(fact.edited and fact.role == "user" for fact in facts):
+            return facts
+        row = list(facts)
+        for number, fact in enumerate(facts):
+            if fact.edited and fact.role == "user":
+                original, _, _ = self._message(start + number)
+                self._read[start + number] = (original, original, ())
+                row[number] = self._facts_of(original, False)
+        return row
 
     def _message(self, index: int) -> tuple[Message, Message, tuple[Edit, ...]]:
         """(as the client wrote it, after the rules that look at one message, what they changed)."""

@@ -88,7 +88,7 @@ class Query:
                 )
         except (LedgerError, sqlite3.Error) as error:
             self._connection.close()
-            raise LedgerError(f"the ledger {self.path} cannot be read: {error}") from error
+            raise self._unreadable(error) from error
         if not found:
             self._connection.close()
             raise self.nothing_yet()
@@ -103,10 +103,15 @@ class Query:
         """Closes the file."""
         self._connection.close()
 
+    def _unreadable(self, error: Exception) -> LedgerError:
+        advice = "" if isinstance(error, LedgerError) else ": move it away to begin a new one, or name another"
+        return LedgerError(f"the ledger {self.path} cannot be read: {error}{advice}")
+
     def nothing_yet(self) -> LedgerError:
         """The error for a ledger without requests."""
         return LedgerError(
-            f"no requests yet: the ledger {self.path} is made and filled by `keepwarm serve` once an agent talks to it"
+            f"no requests yet: the ledger {self.path} is made and filled by `keepwarm serve` once an agent talks to it "
+            "(`keepwarm run claude` starts both)"
         )
 
     def last(self) -> Record | None:
@@ -204,7 +209,7 @@ class Query:
         try:
             return recordings.read(self._connection, rows[0][0], record_id) if rows else None
         except sqlite3.Error as error:
-            raise LedgerError(f"the ledger {self.path} cannot be read: {error}") from error
+            raise self._unreadable(error) from error
 
     def totals(self, since: float = 0.0, until: float | None = None, session: str | None = None) -> Totals:
         """Sums over the requests that came at or after `since` and before `until` (Unix seconds).
@@ -262,7 +267,7 @@ class Query:
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise LedgerError(f"the ledger {self.path} cannot be read: {error}") from error
+            raise self._unreadable(error) from error
 
 
 def _span(prefix: str) -> tuple[str, str]:

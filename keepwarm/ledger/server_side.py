@@ -5,7 +5,7 @@ tells the reasons apart, all of it measured on xllamacpp 2026.10 (`tests/engines
 
     SRV006  no count at all. vLLM and SGLang count only when they are told to; Ollama and LM Studio never do.
     SRV007  the count is always 0, also for a prompt that is sent twice.
-    SRV004  the server has started anew, or woken from its sleep: see `Server.newborn`.
+    SRV004  the server has started anew, or woken from its sleep: see `Server.newborn` and `Server.restarted`.
     SRV003  the answer before came to the end of the context: llama.cpp either stops there or shifts, and then its slot
             holds a text that nobody sent. Or the prompt has fewer tokens than the one before although it only appends
             to it: the server has cut it, as Ollama does.
@@ -50,9 +50,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """It has reported a count of cached tokens above 0 before, to whomever."""
     newborn: bool = False
     """It may have started or loaded its model since the request before: a request in between could not connect, or its
-    connection broke. Signs that are not looked for: tasks in its `/slots` have lower numbers than requests were sent to
-    it, or none where there were some (after a sleep); its count of processed tokens is below what it was, and vLLM's
-    `process_start_time_seconds` is later."""
+    connection broke."""
+    restarted: bool = False
+    """It has started or loaded its model since the request before, by its own counters: see `upstream.fresh_start`."""
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +80,7 @@ def server_cause(loss: Loss, server: Server) -> str:
         return "SRV006"
     if loss.actual == 0 and not server.reported:
         return "SRV007"
-    if server.newborn and loss.actual <= NEAR:
+    if server.restarted or (server.newborn and loss.actual <= NEAR):
         return "SRV004"
     if _context_was_full(loss, server):
         return "SRV003"

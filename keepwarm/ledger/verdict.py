@@ -233,7 +233,7 @@ class _Case:
     def _fault(self, actual: int, parted: bool) -> tuple[Blame, str, str]:
         """Whose fault it is, and why; the most certain first."""
         scene = self._scene
-        if scene.server.newborn and actual <= NEAR:
+        if scene.server.restarted or (scene.server.newborn and actual <= NEAR):
             return "server", "SRV004", WHY["SRV004"]
         if scene.moved and scene.slotted and not scene.handed_over:
             return "seat", "SEA001", scene.moved

@@ -1,6 +1,9 @@
 """
 ## What it does
 Names a request that came to a server which had been started anew, or had unloaded its model and loaded it again.
+Where a request in between failed, that is known at once. Else the server is asked after the answer, beside the traffic:
+tasks that are numbered from 0 again or a used slot that has had none (llama.cpp, `/slots`), fewer processed tokens
+than it has answered for, or a process that was started since (`/metrics`). `exact = false` switches it off.
 
 ## Why it costs you
 The cache lives in the server's memory and goes with it. A model is unloaded when it has been idle (Ollama after five

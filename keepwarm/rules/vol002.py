@@ -16,7 +16,7 @@ Nothing. Switch VOL002 off in `keepwarm.toml`, for everybody or for one client, 
 
 ## When it is wrong to apply
 When the agent's model is meant to pace itself by the number. A text that quotes the tag among other words
-of the user's is left alone, and so is a tool's output.
+of the user's is left alone, and so are a tool's output and a turn that says nothing else.
 
 ## Source
 anthropics/claude-code#81259, ollama/ollama#17918 and #18431, vllm-project/vllm#56520, jundot/omlx#2881.
@@ -41,7 +41,11 @@ _LINE: Final = re.compile(rf"(?:^|\n)[ \t]*{_TAG}[ \t]*(?=\n|$)")
 
 
 def drop(message: Message) -> Fix[Message]:
-    """`message` without countdowns: whole blocks of it, and whole lines of a system message."""
+    """`message` without countdowns: whole blocks of it, and whole lines of a system message.
+
+    It may be nothing else: a client that speaks Chat Completions puts it into a message of its own, behind the results
+    of tools. Where the whole turn is nothing else, it is the user's word and stays (`exchange.turns`).
+    """
     if message.role == "assistant":
         return Fix(message)
     kept: list[Block] = []
@@ -50,7 +54,7 @@ def drop(message: Message) -> Fix[Message]:
         path = f"/messages/{message.index}/content/{place}"
         if not isinstance(block, Text):
             kept.append(block)
-        elif _ALONE.fullmatch(block.text) and (message.role == "system" or len(message.blocks) > 1):
+        elif _ALONE.fullmatch(block.text):
             edits.append(Edit("VOL002", path, block.text, "", "countdown dropped"))
         elif message.role == "system" and (rest := _LINE.sub("", block.text)) != block.text:
             edits.append(Edit("VOL002", path, block.text, rest, "countdown line dropped"))

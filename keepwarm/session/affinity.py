@@ -25,8 +25,15 @@ A new conversation is not always a stranger. One that was forked from another re
 compacted or cleared repeats its head: all that it repeats stands in the slot of the older one, which nobody is
 waiting for any more. So it takes that slot, though others may be empty. Should the older one come back after a
 fork, it takes the slot again and finds in it all that the two have in common; and so on, if no slot is empty. Where
-one is, whoever comes back gets it and is processed there once, as the fork would have been: at once if that is FEW
-tokens, else when both have come back, so that both go on.
+one is, both get one of their own: at once if that is FEW tokens, else when both have come back, so that both go on.
+Slots share nothing, and no request copies one into another. But what is saved to the host cache is saved whole while
+the slot keeps what the next prompt has in common with it, if that is less than half. So whoever comes back takes the
+slot with
+
+    SPLIT   for one that shares its first turns with the one in the slot: nearly half of that, and no more. The old
+            content is saved, the request keeps its half, and the other finds its own whole when it is REFILLed.
+
+Where the content is not known, or a model cannot be cut like that, it is processed once in the empty slot instead.
 """
 
 from __future__ import annotations
@@ -37,7 +44,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-Handover: TypeAlias = Literal["none", "refill", "clear", "keep"]
+Handover: TypeAlias = Literal["none", "refill", "clear", "keep", "split"]
 Bond: TypeAlias = Literal["", "fork", "successor"]
 """How a new conversation hangs together with an older one: it repeats its turns, or takes its place."""
 SIDE = "side"
@@ -45,6 +52,8 @@ KNOWN = 256
 """Tenants without a seat that are remembered: more than any host cache holds."""
 FEW = 4_096
 """Tokens that may be processed anew before it is known that two conversations both go on."""
+PART: Final = 0.45
+"""Of what is in a slot, so much is less than half for certain: the server does not count its answer's last token."""
 FORKS = 16
 """Lineages of one fork that are remembered for a seat."""
 
@@ -62,6 +71,8 @@ class Guest(msgspec.Struct, frozen=True):
     """The lineages that the bond may be to; where several of them have a seat it is not known which, and none."""
     tokens: int = 0
     """Of its prompt before."""
+    parted: bool = False
+    """It is a fork of which it is known that the other goes on as well."""
 
 
 class Chair(msgspec.Struct, frozen=True):
@@ -80,6 +91,8 @@ class Chair(msgspec.Struct, frozen=True):
     """Lineages that share their first turns with the tenant and sat here before it."""
     shared: bool = False
     """One of these has come back, and the tenant is it."""
+    tokens: int = 0
+    """Of its content; 0 while that is not known."""
 
 
 class SeatTable(msgspec.Struct, frozen=True):
@@ -90,6 +103,8 @@ class SeatTable(msgspec.Struct, frozen=True):
     clock: int = 0
     known: tuple[str, ...] = ()
     """Tenants that have had a seat and lost it, the latest last: their cache may be in the server's host memory."""
+    splits: bool = False
+    """What is in a slot can be cut anywhere."""
 
     def busy(self) -> int:
         """Slots at work."""
@@ -107,11 +122,14 @@ class Choice(msgspec.Struct, frozen=True):
     """Whose seat it was; "" for its own, or an empty one."""
     anew: str = ""
     """Why a conversation that has been here before begins anew in this slot; "" when it does not."""
+    keeps: int = 0
+    """Tokens that stay in the slot when it is split."""
 
 
-def seats(count: int, before: Sequence[tuple[Guest, int | None]] = ()) -> SeatTable:
+def seats(count: int, before: Sequence[tuple[Guest, int | None]] = (), *, splits: bool = False) -> SeatTable:
     """A table of `count` slots.
 
+    splits  see `SeatTable`
     before  who has had one in an earlier process, the one used longest ago first, and in which slot they still were;
             None where another had taken it. The server may have been started anew since: then nothing is lost but the
             tiny request of a handover.
@@ -124,7 +142,7 @@ def seats(count: int, before: Sequence[tuple[Guest, int | None]] = ()) -> SeatTa
             chairs[slot] = Chair(slot, tenant, guest.session, guest.kind, used)
         elif tenant != SIDE:
             known.append(tenant)
-    return SeatTable(tuple(chairs.values()), len(before), tuple(known[-KNOWN:]))
+    return SeatTable(tuple(chairs.values()), len(before), tuple(known[-KNOWN:]), splits)
 
 
 def choose(table: SeatTable, guest: Guest) -> Choice:
@@ -139,11 +157,9 @@ def choose(table: SeatTable, guest: Guest) -> Choice:
     empty = next((chair for chair in table.chairs if not chair.tenant), None)
     if inherited is not None:
         chair, bond = inherited
-        if empty is not None and tenant in chair.forks and (chair.shared or guest.tokens <= FEW):
-            table = _with_chair(table, chair.slot, lambda old: replace(old, forks=_without(old.forks, tenant)))
-            return replace(
-                _seated(table, empty, guest, tenant, f"a slot that was empty: {_PARTED}", "none"), anew=_PARTED
-            )
+        both = tenant in chair.forks or guest.parted
+        if empty is not None and both and (chair.shared or guest.tokens <= FEW):
+            return _beside(table, guest, tenant, chair, empty)
         return _seated(table, chair, guest, tenant, *_INHERITED[bond], bond)
     known = tenant in table.known
     if empty is not None:
@@ -152,9 +168,14 @@ def choose(table: SeatTable, guest: Guest) -> Choice:
     return _seated(table, chair, guest, tenant, reason, "refill" if known else "clear")
 
 
-def leave(table: SeatTable, slot: int | None) -> SeatTable:
-    """The table when a request in `slot` is over."""
-    return _with_chair(table, slot, lambda chair: replace(chair, busy=max(0, chair.busy - 1)))
+def leave(table: SeatTable, slot: int | None, tokens: int = 0) -> SeatTable:
+    """The table when a request in `slot` is over; `tokens` are what is in it then, 0 where that is not known."""
+    return _with_chair(table, slot, lambda chair: replace(chair, busy=max(0, chair.busy - 1), tokens=tokens))
+
+
+def emptied(table: SeatTable) -> SeatTable:
+    """The table when it is no longer known what is in the slots."""
+    return replace(table, chairs=tuple(replace(chair, tokens=0) for chair in table.chairs))
 
 
 def _tenant(guest: Guest, chairs: int) -> str:
@@ -166,6 +187,7 @@ _INHERITED: Final[dict[Bond, tuple[str, Handover]]] = {
     "successor": ("the slot of the conversation that it takes the place of", "keep"),
 }
 _PARTED: Final = "a fork of this conversation goes on in the one it had"
+_SPLIT: Final = "a fork of this conversation goes on beside it"
 
 
 def _inherited(table: SeatTable, guest: Guest) -> tuple[Chair, Bond] | None:
@@ -175,6 +197,16 @@ def _inherited(table: SeatTable, guest: Guest) -> tuple[Chair, Bond] | None:
             return chair, "fork"
     older = [chair for chair in table.chairs if chair.tenant in guest.after]
     return (older[0], guest.bond) if guest.bond and len(older) == 1 and not older[0].busy else None
+
+
+def _beside(table: SeatTable, guest: Guest, tenant: str, chair: Chair, empty: Chair) -> Choice:
+    """A seat of its own for a guest of which another in `chair` shares the first turns: both go on."""
+    if table.splits and chair.tokens:
+        choice = _seated(table, chair, guest, tenant, f"the slot that it shared: {_SPLIT}", "split")
+        return replace(choice, anew=_SPLIT, keeps=int(PART * chair.tokens))
+    table = _with_chair(table, chair.slot, lambda old: replace(old, forks=_without(old.forks, tenant)))
+    choice = _seated(table, empty, guest, tenant, f"a slot that was empty: {_PARTED}", "none")
+    return replace(choice, anew=_PARTED)
 
 
 def _least_missed(table: SeatTable, guest: Guest) -> tuple[Chair, str]:

@@ -73,8 +73,13 @@ class Lineage:
         self.head = origin.head
         self.standing.update(origin.standing)
         self.loose.update(origin.loose)
-        self.requests += origin.requests
+        self.requests += [structs.replace(sent, branch="") if sent.branch else sent for sent in origin.requests]
         self.points.update(origin.points)
+
+    @property
+    def name(self) -> str:
+        """Of the branch that was used last."""
+        return self.requests[0].branch or self.id if self.requests else self.id
 
     def predecessor(self, keys: Sequence[bytes]) -> tuple[Sent | None, int]:
         """The request that this one goes on from, and how many leading turns they share."""

@@ -202,6 +202,10 @@ class Sent(msgspec.Struct, frozen=True, gc=False):
     """The machine that answered, where the answer's headers name one."""
     era: int = 0
     """How often the server had been lost before; see `Keeper.lost`."""
+    at: float = 0.0
+    """Unix seconds when it came."""
+    branch: str = ""
+    """The name of the branch that it belongs to, where the conversation goes on in several; see `session.branches`."""
 
     def points(self, known: Mapping[bytes, int]) -> tuple[tuple[float, int], ...]:
         """The ends of turns of which the tokens are known by chain digest: (share of this prompt, tokens), in order."""

@@ -36,8 +36,8 @@ class Older(msgspec.Struct, frozen=True):
 
     @property
     def after(self) -> tuple[str, ...]:
-        """The ids of the lineages."""
-        return tuple(lineage.id for lineage in self.lineages)
+        """Their names."""
+        return tuple(lineage.name for lineage in self.lineages)
 
 
 NOBODY: Final = Older()

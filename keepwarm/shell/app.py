@@ -70,7 +70,7 @@ class Gateway:
         """Called with each record as it is written."""
         self.amended: list[Watcher] = []
         """Called with each record whose verdict is a better one now: its line has been printed, and is not again."""
-        self.inquiries = Inquiries(upstream, self.amend)
+        self.inquiries = Inquiries(upstream, self.amend, self.started_anew)
         self.progress: list[Callable[[str, Progress], None]] = []
         """Called while a long prefill goes on, with the request's id."""
         self.journal = Journal()
@@ -140,6 +140,11 @@ class Gateway:
         if self.ledger is not None and record.verdict is not None:
             self.ledger.amend(record.id, record.verdict)
         _show(self.amended, record)
+
+    def started_anew(self) -> None:
+        """The server was started anew since: what it held then is gone."""
+        if self._keeper is not None:
+            self._keeper.lost()
 
     def tell(self, call: str, progress: Progress) -> None:
         """Show how far a long prefill has come to whoever watches."""

@@ -1,6 +1,6 @@
-"""`keepwarm doctor`: look at the agents, the settings, the gateway, the server, its template, its cache, its memory.
+"""`keepwarm doctor`: look at the agents, the settings, the gateway, and each server: its template, cache and memory.
 
-Nothing is changed, and nothing is written. The only thing that costs the server anything is the cache probe; what it
+Nothing is changed, and nothing is written. The only thing that costs a server anything is the cache probe; what it
 sends stands in the report, and without it (`--no-probe`) nothing is generated.
 """
 
@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec.structs import replace
@@ -17,24 +18,23 @@ from msgspec.structs import replace
 from keepwarm import __version__
 from keepwarm.checks.agents import judge_agents, softened
 from keepwarm.checks.cache_probe import Probe, judge_probe
-from keepwarm.checks.finding import Finding, Report, priced
+from keepwarm.checks.finding import Finding, Report, ServerReport, priced
 from keepwarm.checks.habits import HabitsOf, Known
 from keepwarm.checks.memory import judge_memory
 from keepwarm.checks.server import judge_server
 from keepwarm.checks.settings import judge_settings, plain_url, read_settings
 from keepwarm.checks.template import judge_template
 from keepwarm.clients.registry import CLIENTS, known_habits
-from keepwarm.codec.json_text import UNREADABLE
-from keepwarm.config import LOCAL_PORTS, Config, check
+from keepwarm.config import LOCAL_PORTS, Config, UpstreamSettings, check, override
+from keepwarm.errors import AddressTaken
 from keepwarm.shell.client import Upstream
 from keepwarm.shell.clients_here import installed_agents, settings_places
-from keepwarm.shell.neighbour import WANTS_KEY, address
+from keepwarm.shell.neighbour import Neighbour, address, find
 from keepwarm.shell.serve import find_upstreams
 from keepwarm.shell.server_look import NoServer, look, look_at_template, probe_cache, what_was_sent
 from keepwarm.shell.server_memory import MemoryReader
-from keepwarm.upstream.api import Outgoing
 
-_GATEWAY_SECONDS: Final = 5.0
+_BEHIND: Final = "behind keepwarm"
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -45,13 +45,42 @@ class Surroundings(msgspec.Struct, frozen=True):
     environment: Mapping[str, str]
 
 
-class _Gateway(msgspec.Struct, frozen=True):
-    """What listens at keepwarm's address."""
+class _Place(msgspec.Struct, frozen=True):
+    """A server to look at."""
 
     url: str
-    runs: bool = False
-    upstream: str = ""
-    finding: Finding | None = None
+    known: tuple[str, ...]
+    """As in ServerReport."""
+    named: bool = False
+    """Whether the settings mean it: only then its key, its kind and the like are sent to it."""
+
+
+class _Keepwarms:
+    """Every keepwarm that was met, so that none is taken for a model server, and what stands behind it is."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        self.findings: dict[str, Finding] = {}
+        self.running: dict[str, Neighbour] = {}
+
+    async def meet(self, url: str) -> Neighbour | None:
+        """The keepwarm at an address, asked once; None where there is none, or it does not talk to us."""
+        place = _bare(url)
+        if place in self.findings or place in self.running:
+            return self.running.get(place)
+        if not url.startswith("http://"):  # keepwarm itself speaks no TLS, and a provider is not asked anything
+            return None
+        try:
+            found = await asyncio.to_thread(find, url, self._key)
+        except AddressTaken as error:
+            self.findings[place] = _closed(url) if error.wants_key else _stranger(url)
+            return None
+        if found is not None:
+            self.running[place] = found
+            version = f"keepwarm {found.version}".rstrip()
+            title = f"{version} runs at {plain_url(url)}, in front of {plain_url(found.upstream)}."
+            self.findings[place] = Finding(area="gateway", code="gateway", severity="ok", title=title)
+        return found
 
 
 def habits_of(name: str, version: str) -> tuple[Known, ...]:
@@ -60,49 +89,86 @@ def habits_of(name: str, version: str) -> tuple[Known, ...]:
     return tuple(Known(one.title, one.rules, one.strikes) for one in known)
 
 
-def doctor(config: Config, around: Surroundings, *, probe: bool = True, habits: HabitsOf = habits_of) -> Report:
-    """All that is found. `config` names the server (`upstream.url`) and the gateway; empty: they are looked for.
+def doctor(
+    config: Config, around: Surroundings, *, upstream: str = "", probe: bool = True, habits: HabitsOf = habits_of
+) -> Report:
+    """All that is found.
+
+    upstream  the one server to look at; "" = those of `config`, of a gateway that runs, and of the usual local ports
 
     Raises ConfigError for settings that cannot be.
     """
-    return asyncio.run(examine(check(config), around, probe=probe, habits=habits))
+    if upstream:
+        config = override(config, upstream__url=upstream, engine="")
+    return asyncio.run(examine(check(config), around, alone=bool(upstream), probe=probe, habits=habits))
 
 
-async def examine(config: Config, around: Surroundings, *, probe: bool = True, habits: HabitsOf = habits_of) -> Report:
-    """As `doctor`, in a running loop."""
-    url, others = config.upstream.url, list[str]()
-    gateway = await _gateway(address(config), config.key)
-    if url:  # the address may be keepwarm's own: then the server behind it is meant too
-        named = await _gateway(url.rstrip("/"), config.key)
-        gateway = named if named.runs else gateway
-        url = named.upstream if named.runs else url
-    elif gateway.runs:
-        url = gateway.upstream
-    else:
-        found = [found_url for found_url, _ in await find_upstreams()]
-        url, others = (found[0], found[1:]) if found else ("", [])
+async def examine(
+    config: Config, around: Surroundings, *, alone: bool = False, probe: bool = True, habits: HabitsOf = habits_of
+) -> Report:
+    """As `doctor`, in a running loop; `alone` when the server of `config` is the only one to look at."""
+    keepwarms = _Keepwarms(config.key)
+    home = address(config)
+    places = await _places(config, alone, keepwarms)
     agents = await installed_agents(around.environment)
     settings = read_settings(around.environment, settings_places(around.home, around.folder, around.environment))
-    findings = judge_agents(
-        [(one.name, one.version, one.path) for one in agents], settings, gateway.url, gateway.runs, habits
-    )
-    findings += judge_settings(settings, gateway.url)
-    findings.append(gateway.finding or _not_running(gateway.url, url))
-    findings += [_another(one) for one in others]
-    report = Report(keepwarm=__version__, server=plain_url(url) if url else "", findings=tuple(findings))
-    if not url:
-        return _told(report, [_nothing_found()], looked=False)
-    upstream = Upstream(url, kind=config.upstream.kind, key=config.upstream.key, rewrite=config.upstream.rewrite)
+    gateway = keepwarms.running.get(_bare(settings.base_url)) or next(iter(keepwarms.running.values()), None)
+    url = gateway.url if gateway is not None else home
+    rows = [(one.name, one.version, one.path) for one in agents]
+    findings = judge_agents(rows, settings, url, gateway is not None, habits)
+    findings += judge_settings(settings, url)
+    # A stranger counts where keepwarm would listen; elsewhere it may be the very server.
+    findings += [one for place, one in keepwarms.findings.items() if place in keepwarms.running or place == _bare(home)]
+    if gateway is None and _bare(home) not in keepwarms.findings:
+        findings.append(_not_running(home, places[0].url if places else ""))
+    servers = [await _server(place, config, probe) for place in places]  # one after the other: times are measured
+    looked = [{one.code for one in server.findings} for server in servers if server.looked]
+    findings = softened(findings, set.intersection(*looked) if looked else ())
+    if not places:
+        findings.append(_nothing_found())
+    rate = next((server.rate for server in servers if server.rate), None)
+    return Report(keepwarm=__version__, findings=priced(findings, rate), servers=tuple(servers))
+
+
+async def _places(config: Config, alone: bool, keepwarms: _Keepwarms) -> list[_Place]:
+    """Each model server once: the one of the settings, the one behind the gateway, those on the usual ports."""
+    url = config.upstream.url
+    home = await keepwarms.meet(address(config))
+    met = [(url, "named" if alone else "in keepwarm.toml")] if url else []
+    if not alone:
+        met += [(home.upstream, _BEHIND)] if home is not None else []
+        met += [(found, "found here") for found, _ in await find_upstreams()]
+    places: dict[str, _Place] = {}
+    for where, known in met:
+        between = await keepwarms.meet(where)
+        server, how = (where, known) if between is None else (between.upstream, _BEHIND)
+        before = places.get(_bare(server), _Place(server, (), not url))
+        words = before.known if how in before.known else (*before.known, how)
+        places[_bare(server)] = _Place(before.url, words, before.named or where == url)
+    return list(places.values())
+
+
+def _bare(url: str) -> str:
+    """An address as it is compared: `localhost` is 127.0.0.1, and what stands behind the port says no other server."""
+    parts = urlsplit(plain_url(url))
+    host = "127.0.0.1" if parts.hostname in ("localhost", "::1") else parts.hostname or ""
+    return f"{parts.scheme}://{host}:{parts.port or ''}{parts.path.removesuffix('/v1')}"
+
+
+async def _server(place: _Place, config: Config, probe: bool) -> ServerReport:
+    to = config.upstream if place.named else UpstreamSettings()
+    upstream = Upstream(place.url, kind=to.kind, key=to.key, rewrite=to.rewrite)
+    report = ServerReport(url=plain_url(place.url), known=place.known)
     try:
-        return await _server(report, upstream, probe)
+        return await _looked_at(report, upstream, probe)
     except NoServer as error:
         one = Finding(area="server", code=error.code, severity="bad", title=str(error), command=error.command)
-        return _told(report, [one], looked=False)
+        return replace(report, looked=False, findings=(one,))
     finally:
         await upstream.close()
 
 
-async def _server(report: Report, upstream: Upstream, probe: bool) -> Report:
+async def _looked_at(report: ServerReport, upstream: Upstream, probe: bool) -> ServerReport:
     server = await look(upstream)
     template = await look_at_template(upstream, server)
     if server.traits.first_party:
@@ -117,60 +183,16 @@ async def _server(report: Report, upstream: Upstream, probe: bool) -> Report:
         readings = await asyncio.to_thread(memory.read)
         findings = judge_memory(readings, memory.why_not)
     findings += judge_server(server) + judge_template(template) + judge_probe(measured, server.name)
-    told = replace(report, rate=measured.rate, sent=what_was_sent(measured, server))
-    return _told(told, findings)
+    rate = measured.rate
+    mending = "keepwarm run claude" if _BEHIND in report.known else f"keepwarm serve --upstream {report.url}"
+    findings = [replace(one, command=mending) if one.command == "keepwarm serve" else one for one in findings]
+    return replace(report, rate=rate, sent=what_was_sent(measured, server), findings=priced(findings, rate))
 
 
-def _told(report: Report, more: list[Finding], *, looked: bool = True) -> Report:
-    return replace(report, findings=priced(softened([*report.findings, *more]), report.rate), looked=looked)
-
-
-async def _gateway(url: str, key: str) -> _Gateway:
-    """What listens there. keepwarm names itself at `/`, and its server at `/health`."""
-    client = Upstream(url)
-    shown: tuple[tuple[str, str], ...] = ()
-    try:
-        async with asyncio.timeout(_GATEWAY_SECONDS):
-            status, body = await client.ask(Outgoing("/", b"", method="GET"))
-            if key and _wants_key(status, body):  # nobody else is shown the key
-                shown = (("x-api-key", key),)
-                status, body = await client.ask(Outgoing("/", b"", shown, "GET"))
-            _, health = await client.ask(Outgoing("/health", b"", shown, "GET"))
-    except TimeoutError:
-        return _Gateway(url, finding=_stranger(url))
-    finally:
-        await client.close()
-    if status == 0:
-        return _Gateway(url)
-    if _wants_key(status, body):
-        title = f"keepwarm runs at {url} and wants its key."
-        command = "KEEPWARM_KEY=... keepwarm doctor"
-        found = Finding(area="gateway", code="gateway-key", severity="warn", title=title, command=command)
-        return _Gateway(url, finding=found)
-    try:
-        hello = msgspec.json.decode(body, type=_Hello)
-        behind = msgspec.json.decode(health, type=_Health).upstream
-    except UNREADABLE:
-        return _Gateway(url, finding=_stranger(url))
-    if hello.service != "keepwarm":
-        return _Gateway(url, finding=_stranger(url))
-    title = f"keepwarm {hello.version} runs at {url}, in front of {plain_url(behind)}."
-    found = Finding(area="gateway", code="gateway", severity="ok", title=title)
-    return _Gateway(url, True, behind, found)
-
-
-def _wants_key(status: int, body: bytes) -> bool:
-    """Whether this is a keepwarm that wants its key."""
-    return status == 401 and WANTS_KEY.encode() in body
-
-
-class _Hello(msgspec.Struct, frozen=True):
-    service: str
-    version: str = ""
-
-
-class _Health(msgspec.Struct, frozen=True):
-    upstream: str
+def _closed(url: str) -> Finding:
+    title = f"keepwarm runs at {plain_url(url)} and wants its key."
+    command = "KEEPWARM_KEY=... keepwarm doctor"
+    return Finding(area="gateway", code="gateway-key", severity="warn", title=title, command=command)
 
 
 def _stranger(url: str) -> Finding:
@@ -178,7 +200,7 @@ def _stranger(url: str) -> Finding:
         area="gateway",
         code="gateway-stranger",
         severity="warn",
-        title=f"Something else than keepwarm listens at {url}.",
+        title=f"Something else than keepwarm listens at {plain_url(url)}.",
         command="keepwarm serve --port 8788",
     )
 
@@ -187,12 +209,6 @@ def _not_running(url: str, upstream: str) -> Finding:
     command = f"keepwarm serve --upstream {plain_url(upstream)}" if upstream else "keepwarm serve --engine demo"
     title = f"keepwarm does not run at {url}: agents talk to the server straight."
     return Finding(area="gateway", code="no-gateway", severity="info", title=title, command=command)
-
-
-def _another(url: str) -> Finding:
-    title = f"Another model server answers at {url}; it was not looked at."
-    command = f"keepwarm doctor --upstream {url}"
-    return Finding(area="server", code="another-server", severity="info", title=title, command=command)
 
 
 def _nothing_found() -> Finding:

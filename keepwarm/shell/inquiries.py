@@ -36,11 +36,15 @@ class Inquiries:
     """The questions of one gateway.
 
     amended  is told of each record whose verdict is a better one now
+    anew     is told when the server turns out to have been started anew
     """
 
-    def __init__(self, upstream: Upstream, amended: Callable[[Record], None]) -> None:
+    def __init__(
+        self, upstream: Upstream, amended: Callable[[Record], None], anew: Callable[[], None] = lambda: None
+    ) -> None:
         self._upstream = upstream
         self._amended = amended
+        self._anew = anew
         self._waiting: deque[Question] = deque(maxlen=LIMIT)
         self._flying = 0
         self._quiet = asyncio.Event()
@@ -65,7 +69,9 @@ class Inquiries:
     def put(self, question: Question) -> None:
         """Ask when there is time."""
         now = asyncio.get_running_loop().time()
-        if self._stopped or now < self._mute.get(_spoken(question), 0.0):
+        if question.exact and now < self._mute.get(_spoken(question), 0.0):
+            question = replace(question, exact=False)
+        if self._stopped or not (question.exact or question.tally):
             return
         self._waiting.append(question)
         if self._worker is None:
@@ -121,9 +127,11 @@ class Inquiries:
                 break
             status, body = await self._upstream.ask(asked.request)
             answer = Answered(status, body, 0.0)
+        if inquiry.anew:
+            self._anew()
         if inquiry.never:
             self._mute[_spoken(question)] = asyncio.get_running_loop().time() + AGAIN_SECONDS
-        elif asked is not None and asked != question.record.verdict:
+        if asked is not None and asked != question.record.verdict:
             self._amended(replace(question.record, verdict=asked))
 
 

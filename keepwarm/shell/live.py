@@ -137,7 +137,7 @@ def _running(life: Life) -> Running:
     return Running(
         story.call.id,
         story.who.session,
-        story.stable.lineage.id if story.stable is not None else "",
+        story.stable.name if story.stable is not None else "",
         story.kind,
         story.who.client,
         story.parsed.options.model if story.parsed is not None else "",

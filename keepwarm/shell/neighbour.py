@@ -24,7 +24,7 @@ import msgspec
 
 from keepwarm.clients.api import Door
 from keepwarm.config import Config, is_loopback
-from keepwarm.errors import AgentError
+from keepwarm.errors import AddressTaken, AgentError
 
 try:
     import fcntl
@@ -52,6 +52,7 @@ class Neighbour(msgspec.Struct, frozen=True):
     model: str = ""
     context: int | None = None
     first_party: bool = False
+    version: str = ""
 
     def door(self, key: str, model: str) -> Door:
         """As an agent is pointed at it. `model` is the user's word for the model; "" when there is none."""
@@ -82,22 +83,24 @@ def _is_private(host: str) -> bool:
 def find(url: str, key: str = "") -> Neighbour | None:
     """The keepwarm at an address; None when nothing listens there.
 
-    Raises AgentError when something else does, or a keepwarm that wants another key.
+    Raises AddressTaken when something else does, or a keepwarm that wants another key; the key is shown to no other.
     """
     try:
-        status, said = ask(url, "/health", key)
-    except (http.client.HTTPException, msgspec.DecodeError, UnicodeDecodeError):
+        status, said = ask(url, "/health")
+        if key and _wants_key(status, said):
+            status, said = ask(url, "/health", key)
+    except (TimeoutError, http.client.HTTPException, msgspec.DecodeError, UnicodeDecodeError):
         status, said = 0, {}
     except OSError:
         return None
     if said.get("service") != "keepwarm":
-        wants_key = status == 401 and WANTS_KEY in str(said)
+        wants_key = _wants_key(status, said)
         why = (
             "it wants a key: set KEEPWARM_KEY to it, or key in keepwarm.toml"
             if wants_key
             else "it is no keepwarm (or an older one): choose another port with --port"
         )
-        raise AgentError(f"something listens at {url}, but {why}")
+        raise AddressTaken(f"something listens at {url}, but {why}", wants_key=wants_key)
     context = said.get("context")
     model = str(said.get("model") or "") or (_first_model(url, key) if status == 200 else "")
     return Neighbour(
@@ -109,7 +112,12 @@ def find(url: str, key: str = "") -> Neighbour | None:
         model,
         context if isinstance(context, int) else None,
         said.get("first_party") is True,
+        str(said.get("version") or ""),
     )
+
+
+def _wants_key(status: int, said: Mapping[str, Any]) -> bool:
+    return status == 401 and WANTS_KEY in str(said)
 
 
 def _first_model(url: str, key: str) -> str:

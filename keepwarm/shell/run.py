@@ -12,7 +12,7 @@ from rich.console import Console
 from keepwarm.clients import registry
 from keepwarm.clients.outranked import said_otherwise
 from keepwarm.config import Config, check
-from keepwarm.errors import AgentError
+from keepwarm.errors import AddressTaken, AgentError
 from keepwarm.shell import agents, neighbour
 from keepwarm.shell.neighbour import Hold, Neighbour
 
@@ -77,20 +77,19 @@ def _gateway(config: Config, asked: Asked, hold: Hold, console: Console) -> Neig
     if config.port:
         try:
             found = neighbour.find(url, config.key)
-        except AgentError as error:
+        except AddressTaken as error:
             if asked == Asked():
                 raise
-            found, other = None, str(error)
+            who = "a gateway with another key" if error.wants_key else "another program"
+            found, other = None, f"{who} listens at {url}: the gateway takes another port"
         if found is not None and _serves(found, asked):
             hold.share(url, config.key)
             return found
         if found is not None:
-            other = f"the gateway at {url} stands in front of {found.upstream}"
+            other = f"the gateway at {url} stands in front of {found.upstream}; another one is started"
     port = config.port if not other and config.port else neighbour.free_port(config.host)
     if other:
-        console.print(
-            f"keepwarm: {other}; another one is started", style="dim", highlight=False, markup=False, soft_wrap=True
-        )
+        console.print(f"keepwarm: {other}", style="dim", highlight=False, markup=False, soft_wrap=True)
     url = neighbour.address(msgspec.structs.replace(config, port=port))
     with console.status("starting the gateway"):
         try:

@@ -68,6 +68,7 @@ class _Doors:
         state: dict[str, Any] = {
             "status": "ok" if keeper else "no model server",
             "service": "keepwarm",
+            "version": __version__,
             "pid": os.getpid(),
             "upstream": self._gateway.upstream.url,
         }

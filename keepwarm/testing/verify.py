@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import tempfile
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from keepwarm import __version__
 from keepwarm.checks.trial import Trial, conclude, exit_code
+from keepwarm.config import address_of
 from keepwarm.engine.options import EngineOptions
 from keepwarm.errors import ConfigError
 from keepwarm.shell.client import Upstream, is_provider
@@ -25,6 +28,7 @@ from keepwarm.shell.serve import find_upstream
 from keepwarm.shell.server_look import NoServer, look
 from keepwarm.testing.demo import engine_options, open_gateway
 from keepwarm.testing.demo_play import running_engine, spare_threads
+from keepwarm.testing.server_log import ServerLog
 from keepwarm.testing.tap import Tap
 from keepwarm.testing.verify_play import Endpoint, Setting, measure_rate, play_trial
 from keepwarm.testing.verify_session import STYLES, Style
@@ -38,6 +42,8 @@ _COLD_ENOUGH: Final = 5.0
 """Seconds of a cold prompt that are plenty to see an effect."""
 _LONGEST: Final = {"demo": 2_000, "tiny": 8_000, "": 20_000}
 _SHORTEST: Final = 500
+_VERBOSE: Final = 5
+"""From here on llama.cpp tells what it reuses, and which prompt a slot has held."""
 _SPARE: Final = 400
 """Tokens a session grows by, at most."""
 
@@ -58,6 +64,8 @@ class Wish(msgspec.Struct, frozen=True):
     endpoint: str = ""
     """"chat" or "messages"; "": chat where the server takes it."""
     style: str = "2.1.114"
+    log: Path | None = None
+    """The file that the named server's log goes to; None for none."""
 
 
 class _Stage(msgspec.Struct, frozen=True):
@@ -68,8 +76,9 @@ class _Stage(msgspec.Struct, frozen=True):
     model: str
     context: int | None
     chat: bool
-    kind: str
+    make: str
     pid: int | None = None
+    log: ServerLog | None = None
 
 
 def run(wish: Wish, plot: Path | None = None, as_json: bool = False) -> int:
@@ -79,6 +88,8 @@ def run(wish: Wish, plot: Path | None = None, as_json: bool = False) -> int:
     as_json  print everything as JSON on standard output instead
     """
     console = Console()
+    if plot is not None:
+        _require_writable(plot)  # before minutes are spent
     try:
         trial = asyncio.run(verify(wish, Console(stderr=True) if as_json else console))
     except KeyboardInterrupt:
@@ -87,6 +98,14 @@ def run(wish: Wish, plot: Path | None = None, as_json: bool = False) -> int:
     if plot is not None:
         plot.write_text(svg(trial), encoding="utf-8")
     return exit_code(conclude(trial))
+
+
+def _require_writable(plot: Path) -> None:
+    try:
+        with plot.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise ConfigError(f"{plot} cannot be written ({error.strerror}): name another file with --plot") from error
 
 
 async def verify(wish: Wish, console: Console) -> Trial:
@@ -111,7 +130,8 @@ async def verify(wish: Wish, console: Console) -> Trial:
         )
         with _bar(console) as bar:
             task = bar.add_task("sessions", total=4 * wish.rounds)
-            played = await play_trial(setting, tap, gateway, stage.url, stage.pid, lambda: bar.advance(task))
+            on_session = partial(bar.advance, task)
+            played = await play_trial(setting, tap, gateway, stage.url, stage.pid, on_session, stage.log)
     return Trial(
         keepwarm=__version__,
         server=stage.said,
@@ -123,6 +143,7 @@ async def verify(wish: Wish, console: Console) -> Trial:
         memory_of=played.memory_of,
         memory=played.memory,
         spans=played.spans,
+        log=played.log,
     )
 
 
@@ -144,8 +165,14 @@ async def _stage(wish: Wish, console: Console) -> AsyncIterator[_Stage]:
     """The server to measure: the one that is named, an engine of our own, or the one that is found."""
     if wish.upstream and wish.engine:
         raise ConfigError("both --upstream and --engine are named: leave one out")
+    if wish.engine:
+        if wish.log is not None:
+            raise ConfigError("the embedded engine's own log is read: leave --server-log out")
+        async with _embedded(wish, console) as stage:
+            yield stage
+        return
     url = wish.upstream
-    if not url and not wish.engine:
+    if not url:
         found = await find_upstream()
         if found is None:
             raise ConfigError(
@@ -153,16 +180,31 @@ async def _stage(wish: Wish, console: Console) -> AsyncIterator[_Stage]:
                 "let keepwarm run one (keepwarm verify --engine demo)"
             )
         url = found[0]
-    if url:
-        yield await _named(url, wish.key)
+    stage = await _named(url, wish.key)
+    if wish.log is None:
+        yield stage
         return
+    with ServerLog(wish.log, wish.log.name, stage.make) as log:
+        yield msgspec.structs.replace(stage, log=log)
+
+
+@contextlib.asynccontextmanager
+async def _embedded(wish: Wish, console: Console) -> AsyncIterator[_Stage]:
+    """An engine of our own, whose log tells of reuse and of the prompts in its slots."""
     with console.status(f"starting the embedded llama.cpp with {wish.engine}"):
         threads = await asyncio.to_thread(spare_threads)
-        options = msgspec.structs.replace(_options(wish.engine), threads=threads, show_prompts=True)
-    async with running_engine(options) as engine:
+    with tempfile.TemporaryDirectory(prefix="keepwarm-verify-") as folder:
+        file = Path(folder) / "engine.log"
+        options = msgspec.structs.replace(
+            _options(wish.engine), threads=threads, show_prompts=True, log_file=file, verbosity=_VERBOSE
+        )
         said = f"llama.cpp (embedded, {wish.engine if wish.engine in ENGINES else options.model.name})"
-        context = options.context // options.slots
-        yield _Stage(engine.url, said, options.alias or "local", context, True, "llamacpp", engine.pid)
+        async with running_engine(options) as engine:
+            with ServerLog(file, "the engine's own log", "llama.cpp", options.slots) as log:
+                context = options.context // options.slots
+                yield _Stage(
+                    engine.url, said, options.alias or "local", context, True, "llama.cpp", engine.pid, log=log
+                )
 
 
 def _options(engine: str) -> EngineOptions:
@@ -175,7 +217,7 @@ def _options(engine: str) -> EngineOptions:
 async def _named(url: str, key: str) -> _Stage:
     if is_provider(url):
         raise ConfigError("this is a provider that costs money by the token: verify is for a server of your own")
-    upstream = Upstream(url, key=key)
+    upstream = Upstream(address_of(url), key=key)
     try:
         server = await look(upstream)
     except NoServer as error:
@@ -184,7 +226,7 @@ async def _named(url: str, key: str) -> _Stage:
         await upstream.close()
     said = f"{server.name or server.traits.kind} {server.version} at {server.url}".replace("  ", " ")
     model = server.traits.model or server.model or "local"
-    return _Stage(upstream.url, said, model, server.traits.context, server.traits.chat, server.traits.kind)
+    return _Stage(upstream.url, said, model, server.traits.context, server.traits.chat, server.name)
 
 
 def _endpoint(wish: Wish, stage: _Stage) -> Endpoint:

@@ -18,22 +18,25 @@ import msgspec
 
 from keepwarm.checks import cache_probe
 from keepwarm.checks.memory import Reading
+from keepwarm.checks.server_log import LINE
 from keepwarm.checks.template import detokenize
-from keepwarm.checks.trial import ARMS, Arm, Evidence, MemoryPoint, Sample, Span, Way
+from keepwarm.checks.trial import ARMS, Arm, Evidence, LogStory, MemoryPoint, Sample, Span, Way
 from keepwarm.codec.json_text import UNREADABLE
 from keepwarm.core.diff import common_prefix
 from keepwarm.errors import UpstreamError
 from keepwarm.shell.server_memory import MemoryReader
 from keepwarm.testing.agent_player import GatewaySide, PlainSide, Side
 from keepwarm.testing.reading_order import as_read
+from keepwarm.testing.server_log import ServerLog
 from keepwarm.testing.tap import Heard, Tap
 from keepwarm.testing.verify_session import Style, VerifySession
 from keepwarm.upstream.llamacpp import prompt_of
 
 Endpoint: TypeAlias = Literal["chat", "messages"]
-LINE: Final = "x-anthropic-billing-header:"
 _MEMORY_SECONDS: Final = 0.25
 _WARM_UP_REQUESTS: Final = 2
+_LOG_SECONDS: Final = 0.5
+"""For what the server has yet to write."""
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -55,6 +58,8 @@ class Played(msgspec.Struct, frozen=True):
     memory_of: str
     memory: tuple[MemoryPoint, ...]
     spans: tuple[Span, ...]
+    log: LogStory | None = None
+    """What the server's log said, where there was one to read."""
 
 
 class MemoryWatch:
@@ -123,7 +128,13 @@ async def measure_rate(tap: Tap, model: str) -> float:
 
 
 async def play_trial(
-    setting: Setting, tap: Tap, gateway: str, server: str, pid: int | None, on_session: Callable[[], None]
+    setting: Setting,
+    tap: Tap,
+    gateway: str,
+    server: str,
+    pid: int | None,
+    on_session: Callable[[], None],
+    log: ServerLog | None = None,
 ) -> Played:
     """Play all rounds.
 
@@ -132,6 +143,7 @@ async def play_trial(
     server      the server's own address
     pid         its process, where that is known
     on_session  hears of each session that has ended
+    log         the server's, which is read along
 
     Raises UpstreamError for the first request that failed.
     """
@@ -147,10 +159,27 @@ async def play_trial(
             shift = number % len(ARMS)
             for arm in (*ARMS[shift:], *ARMS[:shift]):
                 start = time.monotonic() - began
-                samples += await _session(setting, arm, number + 1, sides[arm.way], tap, _Reader(http, tap.url))
+                session = VerifySession(
+                    secrets.token_hex(8), setting.tokens, header=arm.header, style=setting.style, model=setting.model
+                )
+                if log is not None:
+                    log.begin(arm, session.id)
+                reader = _Reader(http, tap.url)
+                samples += await _session(setting, arm, number + 1, session, sides[arm.way], tap, reader)
                 spans.append(Span(arm, number + 1, start, time.monotonic() - began))
                 on_session()
-    return Played(tuple(samples), memory.of, tuple(memory.points), tuple(spans))
+        story = await _story(log, http, tap.url) if log is not None else None
+    return Played(tuple(samples), memory.of, tuple(memory.points), tuple(spans), story)
+
+
+async def _story(log: ServerLog, http: aiohttp.ClientSession, url: str) -> LogStory:
+    """What the log says, to its end: a slot's last prompt is told when another takes its place."""
+    for number in range(log.slots):
+        body = {"messages": [{"role": "user", "content": "."}], "max_tokens": 1, "id_slot": number}
+        async with http.post(f"{url}/v1/chat/completions", json=body) as answer:
+            await answer.read()
+    await asyncio.sleep(_LOG_SECONDS)
+    return log.story()
 
 
 @contextlib.asynccontextmanager
@@ -164,11 +193,10 @@ async def _sides(setting: Setting, tap: Tap, gateway: str) -> AsyncIterator[dict
                 yield {"straight": plain, "keepwarm": warm}
 
 
-async def _session(setting: Setting, arm: Arm, number: int, side: Side, tap: Tap, reader: _Reader) -> list[Sample]:
+async def _session(
+    setting: Setting, arm: Arm, number: int, session: VerifySession, side: Side, tap: Tap, reader: _Reader
+) -> list[Sample]:
     """One session of an arm: its requests one after the other."""
-    session = VerifySession(
-        secrets.token_hex(8), setting.tokens, header=arm.header, style=setting.style, model=setting.model
-    )
     samples: list[Sample] = []
     before = ""
     for place in range(1, setting.requests + 1):

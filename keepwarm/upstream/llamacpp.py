@@ -96,6 +96,14 @@ def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
     return Outgoing("/completion", msgspec.json.encode({"prompt": prompt, "n_predict": 0, "id_slot": slot}))
 
 
+def split(slot: int, counted: bytes, count: int) -> Outgoing | None:
+    """The first `count` tokens of a conversation, from `tokenize`'s answer, into a slot that begins like it."""
+    ids = _ids(counted)[:count]
+    if not ids:
+        return None
+    return Outgoing("/completion", msgspec.json.encode({"prompt": ids, "n_predict": 0, "id_slot": slot}))
+
+
 def tokenize(rendered: bytes) -> Outgoing | None:
     """Ask for the tokens of a prompt, from `render`'s answer."""
     prompt = prompt_of(rendered)
@@ -110,6 +118,17 @@ def tokens(counted: bytes) -> int | None:
         return len(msgspec.json.decode(counted, type=_Tokens).tokens)
     except UNREADABLE:
         return None
+
+
+def _ids(counted: bytes) -> list[int]:
+    try:
+        return msgspec.json.decode(counted, type=_Ids).tokens
+    except UNREADABLE:
+        return []
+
+
+class _Ids(msgspec.Struct, frozen=True):
+    tokens: list[int]
 
 
 class _Function(msgspec.Struct, frozen=True):

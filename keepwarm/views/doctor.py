@@ -28,24 +28,28 @@ def print_doctor(report: Report, console: Console, as_json: bool = False) -> Non
     table.add_column(no_wrap=True, style="dim")
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    area = ""
-    for finding in report.findings:
-        label = finding.area if finding.area != area else ""
-        area = finding.area
-        table.add_row(label, Text(finding.severity.upper(), _STYLES[finding.severity]), _block(finding, plain))
+    _add(table, report.findings, plain)
+    for server in report.servers:
+        if len(report.servers) > 1:
+            heading = words.clean(f"{server.url} ({', '.join(server.known)})")
+            table.add_row("", "", Text(f"\n{heading}", "bold underline"))
+        _add(table, server.findings, plain)
     console.print(table, highlight=False)
     console.print()
-    for line in report.sent:
-        console.print(f"The probe sent: {words.clean(line)}.", highlight=False, markup=False, style="dim")
-    if any(" ..." in one.command for one in report.findings):
+    for server in report.servers:
+        where = f" to {server.url}" if len(report.servers) > 1 else ""
+        for number, line in enumerate(server.sent):
+            said = f"The probe sent{where}: {line}." if not number else f"It went {line}."
+            console.print(words.clean(said), highlight=False, markup=False, style="dim")
+    if any(" ..." in one.command for one in report.every):
         console.print("In a command ... stands for what you start it with.", highlight=False, style="dim")
     console.print(summary(report), highlight=False, markup=False, style="bold", soft_wrap=True)
 
 
 def summary(report: Report) -> str:
     """The last line: how much was found, and what to do first."""
-    bad = [one for one in report.findings if one.severity == "bad"]
-    warned = [one for one in report.findings if one.severity == "warn"]
+    bad = [one for one in report.every if one.severity == "bad"]
+    warned = [one for one in report.every if one.severity == "warn"]
     if not report.looked:
         what = bad[-1] if bad else None
         return "There was no model server to look at." + (f" Next: {words.clean(what.command)}" if what else "")
@@ -69,6 +73,14 @@ def as_told(report: Report) -> dict[str, object]:
     """The report for a program, its exit code included."""
     told: dict[str, object] = msgspec.to_builtins(report)
     return told | {"exit_code": report.exit_code}
+
+
+def _add(table: Table, findings: tuple[Finding, ...], plain: bool) -> None:
+    area = ""
+    for finding in findings:
+        label = finding.area if finding.area != area else ""
+        area = finding.area
+        table.add_row(label, Text(finding.severity.upper(), _STYLES[finding.severity]), _block(finding, plain))
 
 
 def _block(finding: Finding, ascii_only: bool) -> Text:

@@ -128,6 +128,7 @@ def _print_list(console: Console, entries: Sequence[Entry], rules: RuleList) -> 
         source = (words.clean(entry.source),) if foreign else ()
         table.add_row(entry.code, words.clean(entry.name), entry.safety, state, *source)
     console.print(table, highlight=False)
+    console.print(f"What a rule does, with an example:  keepwarm rule {entries[0].code}", highlight=False, style="dim")
     for line in rules.refused:
         console.print(words.clean(line), style="yellow", markup=False, highlight=False, soft_wrap=True)
 

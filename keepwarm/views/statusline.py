@@ -53,7 +53,11 @@ def draw(arguments: Sequence[str]) -> str:
     """
     try:
         said = "" if sys.stdin is None or sys.stdin.isatty() else sys.stdin.read()
-        return line(glance(_ledger(arguments), session_of(said)))
+        try:
+            ledger = _ledger(arguments)
+        except (OSError, ValueError) as error:  # tomllib's are ValueErrors
+            return words.clean(f"keepwarm: the settings cannot be read ({error})")
+        return line(glance(ledger, session_of(said)))
     except (sqlite3.Error, OSError, ValueError) as error:
         return words.clean(f"keepwarm: the ledger cannot be read ({error})")
 

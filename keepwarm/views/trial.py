@@ -23,6 +23,7 @@ _HEADING: Final = (
     "line in prompt",
     "memory",
 )
+_LOG_HEADING: Final = ("header lines, log", "reused, log")
 _EVIDENCE: Final = {
     "slots": "read out of the server's slots",
     "template": "made by the server's own template of what was sent",
@@ -69,7 +70,8 @@ def verdict(comparisons: Sequence[Comparison]) -> list[str]:
 
 def markdown(trial: Trial) -> str:
     """A table to paste, with what was measured above it and how to read it below."""
-    rows = [_HEADING, tuple(["---"] + ["---:"] * (len(_HEADING) - 1)), *(_row(trial, arm) for arm in ARMS)]
+    heading = _HEADING + (_LOG_HEADING if trial.log is not None else ())
+    rows = [heading, tuple(["---"] + ["---:"] * (len(heading) - 1)), *(_row(trial, arm) for arm in ARMS)]
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     evidence = {one.evidence for one in trial.samples}
     prompts = " and ".join(_EVIDENCE[one] for one in sorted(evidence))
@@ -81,6 +83,7 @@ def markdown(trial: Trial) -> str:
         f"to {asked}; keepwarm {trial.keepwarm}.\n\n{table}\n\n"
         "Times are to the first token, at the client: median (least to most) over the rounds. Prompts: "
         f"{prompts}. Memory: {trial.memory_of or 'could not be read'}, how much it grew within a session."
+        + _of_the_log(trial)
     )
 
 
@@ -114,7 +117,28 @@ def _row(trial: Trial, arm: Arm) -> tuple[str, ...]:
         f"{100 * median(kept):.1f}%" if kept else "-",
         f"{sum(told)} of {len(told)}" if told else "-",
         _grown(trial, arm),
+        *_log_cells(trial, arm),
     )
+
+
+def _log_cells(trial: Trial, arm: Arm) -> tuple[str, ...]:
+    """What the server's log says of an arm; nothing where none was read."""
+    if trial.log is None:
+        return ()
+    said = next(one for one in trial.log.arms if one.arm == arm)
+    reuse = f"processed {said.processed:,}" if said.processed else "-"
+    if said.asked:
+        reuse = f"{said.reused:,} of {said.asked:,}"
+    forced = f", {words.times(said.forced, 'prompt')} in full" if said.forced else ""
+    return (f"{said.header_lines:,}" if said.prompts or said.header_lines else "-", reuse + forced)
+
+
+def _of_the_log(trial: Trial) -> str:
+    if trial.log is None:
+        return ""
+    counts = " / ".join(f"{one.header_lines:,}" for one in trial.log.arms)
+    seen = f"header lines in it: {counts}, in {sum(one.prompts for one in trial.log.arms):,} prompts that it holds."
+    return f"\n\nThe server's log ({trial.log.of}): {trial.log.note or seen}"
 
 
 def _grown(trial: Trial, arm: Arm) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from keepwarm.checks.finding import AREAS, Area, Finding, Report, Severity, priced, seconds_of
+from keepwarm.checks.finding import AREAS, Area, Finding, Report, ServerReport, Severity, priced, seconds_of
 
 
 def found(severity: Severity, area: Area = "server", tokens: int | None = None) -> Finding:
@@ -25,9 +25,18 @@ def test_without_a_rate_no_seconds_are_claimed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("severities", "looked", "code"),
-    [(("ok", "warn", "info"), True, 0), (("ok", "bad"), True, 1), (("ok", "bad"), False, 2), ((), True, 0)],
+    ("general", "servers", "code"),
+    [
+        (("ok", "warn", "info"), [True], 0),
+        (("ok", "bad"), [True], 1),
+        (("ok",), [False, True], 1),
+        (("ok",), [False], 2),
+        (("ok", "bad"), [], 2),
+    ],
 )
-def test_the_exit_code(severities: tuple[Severity, ...], looked: bool, code: int) -> None:
-    report = Report(keepwarm="1", looked=looked, findings=tuple(found(one) for one in severities))
+def test_the_exit_code(general: tuple[Severity, ...], servers: list[bool], code: int) -> None:
+    looked = tuple(
+        ServerReport(url="u", known=(), looked=one, findings=(found("ok" if one else "bad"),)) for one in servers
+    )
+    report = Report(keepwarm="1", findings=tuple(found(one) for one in general), servers=looked)
     assert report.exit_code == code

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from keepwarm.ledger.records import Record
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.tiny_shapes import SHAPES, Memory
 from tests.engines.conftest import OpenStage
@@ -102,6 +103,50 @@ async def test_a_server_that_was_away_and_is_back_is_named(open_stage: OpenStage
     await visitor.say("Turn 3")
     assert stage.records[-1].verdict is not None
     assert stage.records[-1].verdict.outcome == "hit"
+
+
+@pytest.mark.parametrize("shows_slots", [True, False])
+async def test_one_that_was_started_anew_between_two_requests_is_named(
+    open_stage: OpenStage, free_port: int, shows_slots: bool
+) -> None:
+    stage = await open_stage("full", port=free_port, show_slots=shows_slots)
+    amended: list[Record] = []
+    stage.gateway.amended.append(amended.append)
+    one, two = Visitor(stage, "silent"), Visitor(stage, "waiting too")
+    for turn in range(2):
+        await one.say(f"Turn {turn}")
+        await two.say(f"Turn {turn}")
+    await asyncio.to_thread(stage.engine.stop)
+    await asyncio.to_thread(stage.engine.start)
+    assert (await one.say("Turn 2")).cached_tokens == 0
+    first = stage.records[-1].verdict
+    assert first is not None
+    assert "SRV004" not in first.causes
+    await stage.gateway.inquiries.settled()
+    assert [record.id for record in amended] == [stage.records[-1].id]
+    verdict = amended[-1].verdict
+    assert verdict is not None
+    assert (verdict.outcome, verdict.blame, verdict.causes) == ("miss", "server", ("SRV004",))
+    # From then on it is known, of whoever has not been there since.
+    assert (await two.say("Turn 2")).cached_tokens < 20
+    assert stage.records[-1].verdict is not None
+    assert stage.records[-1].verdict.causes == ("SRV004",)
+    await one.say("Turn 3")
+    assert stage.records[-1].verdict is not None
+    assert stage.records[-1].verdict.outcome == "hit"
+
+
+async def test_one_that_has_lost_a_conversation_and_runs_on_is_not_taken_for_a_new_one(open_stage: OpenStage) -> None:
+    stage = await open_stage("full", slots=1, cache_ram_mib=0)
+    amended: list[Record] = []
+    stage.gateway.amended.append(amended.append)
+    one, two = Visitor(stage, "one"), Visitor(stage, "two")
+    for turn in range(2):
+        await one.say(f"Turn {turn}")
+        await two.say(f"Turn {turn}")
+        await stage.gateway.inquiries.settled()
+    verdicts = [record.verdict for record in (*stage.records[2:], *amended)]
+    assert {verdict.causes for verdict in verdicts if verdict is not None} == {("SRV005",)}
 
 
 async def test_caching_that_is_off_reports_zero_and_only_zero(open_stage: OpenStage) -> None:

@@ -77,10 +77,12 @@ def keeper(
     rules: Books | None = None,
     journal: Journal | None = None,
     chat: bool = True,
+    memory: str = "",
 ) -> Keeper:
     """The shared state towards one server that nobody has asked yet."""
     traits = Traits(kind, slots, chat=chat)
-    return Keeper(kind, dialects(traits), rules or rule_book(), journal or Journal(), manner or Manner(), slots)
+    rules, journal, manner = rules or rule_book(), journal or Journal(), manner or Manner()
+    return Keeper(kind, dialects(traits), rules, journal, manner, slots, memory=memory)
 
 
 def chat(answer: Answer, *ids: str, counts: Counts = COUNTS) -> bytes:

@@ -81,6 +81,16 @@ def edited(kind: str = "llamacpp", told: int | None = None, **last: Any) -> Life
     return talk.ask(user("hello"), YES, changed, YES, user("go on"), tools=TOOLS, cached=told, **last)
 
 
+def dropped() -> Life:
+    """The fourth request, which only appends, and of which the server has nothing."""
+    talk = Talk()
+    rows = [user("hello " * 200)]
+    for number in range(4):
+        life = talk.ask(*rows, tools=TOOLS, cached=0 if number == 3 else None)
+        rows = [*rows, YES, user(f"go on {number} " * 40)]
+    return life
+
+
 class Telling:
     """What a server says when it is asked.
 
@@ -100,6 +110,8 @@ class Telling:
         self.refuses = refuses
         self.rewrite: dict[int, tuple[str, str]] = {}
         """For the prompt with this number: words that the template prints as other words."""
+        self.tasks: list[int] | None = None
+        """The number of the latest task of each slot; None: it does not show them."""
         self._kind = kind
         self._template = template
         self._words: dict[int, str] = {}
@@ -115,9 +127,11 @@ class Telling:
         said = self._say(request.path, body)
         return (404, b"{}") if said is None else (200, json.dumps(said).encode())
 
-    def _say(self, path: str, body: Json) -> Json | None:
+    def _say(self, path: str, body: Json) -> Json | list[Json] | None:
         if self._kind == "llamacpp":
             match path:
+                case "/slots" if self.tasks is not None:
+                    return [{"id": slot, "id_task": task} for slot, task in enumerate(self.tasks)]
                 case "/apply-template":
                     return {"prompt": self._prompt(body)}
                 case "/tokenize":

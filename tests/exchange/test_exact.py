@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from keepwarm.core.diff import common_prefix
+from keepwarm.exchange.commands import Answered
 from keepwarm.exchange.exact import Inquiry
 from keepwarm.exchange.life import Life
 from keepwarm.ledger.records import Verdict
@@ -21,7 +23,7 @@ from keepwarm.testing.scenarios.simulation import Simulation
 from keepwarm.testing.scenarios.table import INJECTIONS
 from keepwarm.upstream.api import Outgoing
 from tests.exchange.playbook import Playbook, chat, keeper, request
-from tests.exchange.telling import OFF, SYSTEM, TOKEN, YES, Talk, Telling, asked, edited, inquire, user
+from tests.exchange.telling import OFF, SYSTEM, TOKEN, YES, Talk, Telling, asked, dropped, edited, inquire, user
 
 Json = dict[str, Any]
 PLAYABLE = [
@@ -65,6 +67,47 @@ def test_what_is_told_is_how_far_two_prompts_are_the_same(
         assert verdict.lost == first.lost or verdict.outcome == "hit" or case.before.sibling
         if verdict.blame == "client" and shared < exchanges[number].prompt_tokens:
             assert verdict.causes or name == "clean-rewind"
+
+
+# A server that was started anew
+
+
+def test_a_server_whose_tasks_are_numbered_anew_was_started_anew() -> None:
+    life, server = dropped(), Telling()
+    first = asked(life).record.verdict
+    assert first is not None
+    assert (first.blame, first.causes) == ("server", ("SRV001",))
+    server.tasks = [0]
+    verdict, never = inquire(asked(life), server)
+    assert server.asked[0] == "/slots"
+    assert not never
+    assert verdict is not None
+    assert (verdict.outcome, verdict.blame, verdict.causes, verdict.grade) == ("miss", "server", ("SRV004",), "exact")
+
+
+def test_one_that_numbers_them_on_was_not() -> None:
+    life, server = dropped(), Telling()
+    server.tasks = [90]
+    verdict, _ = inquire(asked(life), server)
+    assert server.asked[:2] == ["/slots", "/metrics"]
+    assert verdict is not None
+    assert verdict.causes == ("SRV001",)
+
+
+def test_what_its_counters_show_counts_where_it_tells_no_tokens() -> None:
+    life = dropped()
+    inquiry = Inquiry(replace(asked(life), exact=False))
+    steps = inquiry.run()
+    assert next(steps).request.path == "/slots"
+    with pytest.raises(StopIteration) as over:
+        steps.send(Answered(200, b'[{"id":0,"id_task":0}]', 0.0))
+    assert inquiry.anew
+    verdict = over.value.value
+    assert (verdict.causes, verdict.grade) == (("SRV004",), "counted")
+
+
+def test_what_the_client_has_changed_is_no_reason_to_ask_for_it() -> None:
+    assert asked(edited()).tally is None
 
 
 # What is asked

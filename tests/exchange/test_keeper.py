@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from keepwarm.core.events import Usage
 from keepwarm.errors import ClientError
 from keepwarm.exchange.keeper import Keeper, Manner, Pace
 from keepwarm.rules.engine import RuleBook
@@ -13,6 +14,7 @@ from keepwarm.rules.shelf import Shelf, Table
 from keepwarm.session.affinity import SIDE, Guest
 from keepwarm.session.journal import Journal
 from keepwarm.testing.answers import Answer
+from keepwarm.upstream.fresh_start import Tally
 from tests.exchange.playbook import keeper, play, request
 
 MAIN, OTHER, TITLE, QUOTA = (
@@ -39,6 +41,35 @@ def test_one_whose_slot_another_used_in_between_is_told_so() -> None:
         assert moved.startswith(told)
         assert bool(moved) == bool(told)
         on.stand_up(choice.slot)
+
+
+def test_what_is_in_a_slot_is_known_when_the_server_has_told_it() -> None:
+    on = keeper(slots=1)
+    for usage, tokens in ((Usage(900, None, 40), 940), (Usage(900, None, None), 900), (Usage(), 0)):
+        on.stand_up(on.sit(MAIN, True)[0].slot, usage)
+        assert on.table.chairs[0].tokens == tokens
+
+
+def test_what_the_server_must_have_counted_is_counted_for_each_model() -> None:
+    on = keeper(slots=2)
+    assert on.tally("m", 0, 7.0) is None
+    on.stand_up(on.sit(MAIN, False)[0].slot, Usage(900, 0, 40))
+    for cached, model in ((0, "m"), (850, "m"), (0, "other")):
+        on.count(model, Usage(900, cached, 40), "")
+    assert on.tally("m", 0, 7.0) == Tally(requests=2, tokens=950, at=7.0, slots=(0,), slot=0)
+    on.lost()
+    assert on.tally("m", 0, 7.0) is None
+    assert on.table.chairs[0].tokens == 0
+
+
+def test_where_several_machines_answer_their_counters_say_nothing() -> None:
+    on = keeper()
+    for replica in ("one", "two"):
+        on.count("m", Usage(900, 0, 40), replica)
+    assert on.tally("m", None, 7.0) is None
+    provider = keeper(manner=Manner(marks=True))
+    provider.count("m", Usage(900, 0, 40), "")
+    assert provider.tally("m", None, 7.0) is None
 
 
 def test_side_calls_share_a_seat_and_drive_each_other_out() -> None:

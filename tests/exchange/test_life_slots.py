@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from keepwarm.exchange.commands import (
     Ask,
     Take,
 )
+from keepwarm.exchange.keeper import Keeper
 from keepwarm.testing.answers import Answer
+from keepwarm.testing.chat_shapes import Counts
 from tests.exchange.playbook import (
     Playbook,
     answered,
@@ -91,6 +94,55 @@ def test_after_a_compaction_the_slot_keeps_what_the_two_have_in_common() -> None
     record = book.answer_with(HELLO).over()
     assert record.seat is not None
     assert record.seat.reason == "the slot of the conversation that it takes the place of"
+
+
+def talk(*words: str) -> bytes:
+    """A request of a client that names no session."""
+    said = [{"role": "assistant" if at % 2 else "user", "content": word} for at, word in enumerate(words)]
+    return request(*said, tools=[{"name": "Bash", "input_schema": {}}])
+
+
+def forked(on: Keeper) -> list[str]:
+    """Two branches of one conversation, the second one at work; the names that their requests have."""
+    rows = [("hi",), ("hi", "a0", "u1"), ("hi", "a0", "x1")]
+    answers = ("a0", "a1", "b1")
+    return [play(talk(*row), on, Answer(words)).over().lineage for row, words in zip(rows, answers, strict=True)]
+
+
+def test_a_nameless_fork_whose_both_branches_go_on_splits_the_slot() -> None:
+    on = keeper(slots=4, memory="full")
+    (name,) = set(forked(on))
+    book = Playbook(talk("hi", "a0", "u1", "a1", "u2"), on) << Take(0) >> taken() << asks("/apply-template")
+    book >> answered(200, b'{"prompt":"all of it"}') << asks("/tokenize")
+    book >> answered(200, msgspec.json.encode({"tokens": list(range(500))})) << asks("/completion")
+    split = book.commands[-1]
+    assert isinstance(split, Ask)
+    assert len(json.loads(split.request.body)["prompt"]) == 47  # of 90 cached, 10 processed and 5 generated
+    book >> answered(200) << asks("/v1/chat/completions")
+    record = book.answer_with(chat(Answer("a2"), counts=Counts(20, 300, 5, 12.5))).over()
+    assert record.lineage != name
+    assert record.verdict is not None
+    assert (record.verdict.outcome, record.verdict.blame, record.verdict.causes) == ("first", "nobody", ())
+    other = Playbook(talk("hi", "a0", "x1", "b1", "x2"), on) << Take(1) >> taken() << asks("/completion")
+    other >> answered(200) << asks("/v1/chat/completions")
+    assert other.answer_with(HELLO).over().lineage == name
+
+
+def test_where_a_slot_cannot_be_split_the_branch_is_processed_once_in_an_empty_one() -> None:
+    on = keeper(slots=4, memory="swa")
+    (name,) = set(forked(on))
+    book = Playbook(talk("hi", "a0", "u1", "a1", "u2"), on) << Take(1) >> taken() << asks("/v1/chat/completions")
+    record = book.answer_with(HELLO).over()
+    assert record.lineage != name
+    again = Playbook(talk("hi", "a0", "x1", "b1", "x2"), on) << Take(0) >> taken() << asks("/v1/chat/completions")
+    assert again.answer_with(HELLO).over().lineage == name
+
+
+def test_a_nameless_rewind_keeps_its_slot() -> None:
+    on = keeper(slots=4, memory="full")
+    forked(on)
+    book = Playbook(talk("hi", "a0", "y1"), on) << Take(0) >> taken() << asks("/v1/chat/completions")
+    book.answer_with(HELLO).over()
 
 
 @pytest.mark.parametrize("statuses", [(0,), (200, 404)], ids=str)

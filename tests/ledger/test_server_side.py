@@ -55,6 +55,7 @@ def test_the_order_of_the_reasons() -> None:
     assert server_cause(loss, server) == "SRV007"
     server = replace(server, reported=True)
     assert server_cause(loss, server) == "SRV004"
+    assert server_cause(replace(loss, actual=900), replace(server, newborn=False, restarted=True)) == "SRV004"
     server = replace(server, newborn=False)
     assert server_cause(loss, server) == "SRV003"
     server = replace(server, context=None)

@@ -129,11 +129,7 @@ def simulated() -> list[Cell]:
     """Those that a simulated cache can play, each once: it knows no templates, slots, replicas or tokens."""
     unknown = ("SEA001", "SEA002", "KEY001", "HIS008")
     return [
-        cell
-        for cell in cells()
-        if cell.template == "tools_first"
-        and not any(row.code in unknown for row in cell.rows)
-        and not_yet(cell) != _ONE_SLOT
+        cell for cell in cells() if cell.template == "tools_first" and not any(row.code in unknown for row in cell.rows)
     ]
 
 
@@ -142,18 +138,7 @@ def _engine(cell: Cell) -> tuple[str, int, int]:
     return cell.template, cell.slots, cell.cache_mib
 
 
-_ONE_SLOT: Final = (
-    "without a session's name both branches of a fork are one conversation and take each other's slot: 1.39"
-)
-NOT_YET: Final[dict[str, str]] = {
-    **{
-        f"VOL002-moving-VOL004-git-HIS005-trimming-{template}-chat-mended": "a message that is but a countdown stays, "
-        "and where it moves behind an edit HIS001 is named beside VOL002"
-        for template in NAMES
-    },
-    "clean-fork-tools_first-messages-mended-nameless": _ONE_SLOT,
-    "clean-fork-tools_first-chat-mended-nameless": _ONE_SLOT,
-}
+NOT_YET: Final[dict[str, str]] = {}
 """Rows that fail, and why: the beginning of a cell's name. It may only shrink: one that passes fails until it is taken
 off."""
 

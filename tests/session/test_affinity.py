@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from keepwarm.session.affinity import KNOWN, SIDE, Choice, Guest, SeatTable, choose, leave, seats
+from keepwarm.session.affinity import KNOWN, PART, SIDE, Choice, Guest, SeatTable, choose, leave, seats
 
 LINEAGES = "abcdefgh"
 
@@ -205,6 +205,46 @@ def test_a_long_one_takes_its_slot_again_until_both_have_come_back() -> None:
     played = play(4, [replace(one, tokens=20_000) for one in row])
     assert [choice.slot for _, _, choice in played] == [0, 0, 0, 1, 0, 1]
     assert [choice.anew != "" for _, _, choice in played] == [False, False, False, True, False, False]
+
+
+def split_of(slots: int, row: list[Guest], tokens: int = 3_000) -> list[tuple[int | None, str, int]]:
+    """(slot, handover, tokens kept) for each, where each leaves so many tokens in a slot that can be cut anywhere."""
+    table = seats(slots, splits=True)
+    found: list[tuple[int | None, str, int]] = []
+    for one in row:
+        choice = choose(table, one)
+        found.append((choice.slot, choice.handover, choice.keeps))
+        table = leave(choice.table, choice.slot, tokens)
+    return found
+
+
+def test_who_comes_back_after_a_fork_takes_the_slot_and_the_other_finds_its_own_in_the_servers_memory() -> None:
+    row = [guest("a"), fork("b", "a"), guest("a"), guest("b"), guest("a")]
+    split = int(PART * 3_000)
+    assert split_of(4, row) == [(0, "none", 0), (0, "none", 0), (0, "split", split), (1, "refill", 0), (0, "none", 0)]
+    assert 2 * split < 3_000
+
+
+def test_what_is_not_known_cannot_be_split() -> None:
+    row = [guest("a"), fork("b", "a"), guest("a")]
+    assert split_of(4, row, 0)[-1] == (1, "none", 0)
+    assert split_of(1, row)[-1] == (0, "none", 0)
+
+
+def test_a_fork_that_is_known_to_go_on_beside_the_other_gets_a_seat_at_once() -> None:
+    both = replace(fork("b", "a"), parted=True)
+    assert split_of(4, [guest("a"), both, guest("a")])[1:] == [(0, "split", int(PART * 3_000)), (1, "refill", 0)]
+    assert slots_of(4, [guest("a"), both, guest("a")])[1:] == [(1, "none"), (0, "none")]
+    choice = play(4, [guest("a"), both])[-1][2]
+    assert choice.anew == "a fork of this conversation goes on in the one it had"
+
+
+def test_a_long_one_that_is_known_to_go_on_shares_the_slot_until_the_other_has_come_back_too() -> None:
+    row = [guest("a"), replace(fork("b", "a"), parted=True), guest("a"), guest("b"), guest("a")]
+    found = split_of(4, [replace(one, tokens=20_000) for one in row])
+    assert [(slot, handover) for slot, handover, _ in found] == [
+        (0, "none"), (0, "none"), (0, "none"), (0, "split"), (1, "refill")
+    ]  # fmt: skip
 
 
 def test_where_no_slot_is_empty_the_two_share_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 from keepwarm.checks.finding import Finding, Report
 from keepwarm.config import Config, override
 from keepwarm.shell import doctor as command
-from keepwarm.shell.doctor import Surroundings, examine
+from keepwarm.shell.doctor import Surroundings, doctor, examine
 from keepwarm.upstream.api import Traits
 from tests.shell.conftest import OpenGateway
-from tests.shell.speaking import speaking
+from tests.shell.speaking import speaking, vllm
 from tests.testing.conftest import EngineFor
 
 
@@ -31,7 +32,19 @@ def at(url: str, port: int, **settings: Any) -> Config:
 
 def codes(report: Report) -> dict[str, Finding]:
     """Findings by code."""
-    return {one.code: one for one in report.findings}
+    return {one.code: one for one in report.every}
+
+
+@pytest.fixture(autouse=True)
+def found(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What answers on this machine's usual ports: nothing, until a test says otherwise."""
+    urls: list[str] = []
+
+    async def there() -> list[tuple[str, Traits]]:
+        return [(url, Traits()) for url in urls]
+
+    monkeypatch.setattr(command, "find_upstreams", there)
+    return urls
 
 
 async def test_straight_at_a_server_without_a_gateway(
@@ -40,11 +53,14 @@ async def test_straight_at_a_server_without_a_gateway(
     report = await examine(at(engine_for(slots=3).url, free_port), around)
     found = codes(report)
     assert report.exit_code == 0
-    assert found["no-gateway"].command == f"keepwarm serve --upstream {report.server}"
+    (server,) = report.servers
+    assert server.known == ("in keepwarm.toml",)
+    assert found["no-gateway"].command == f"keepwarm serve --upstream {server.url}"
     assert found.keys() >= {"no-client", "header-on", "server", "slots", "thinking-dropped", "reuse", "memory-process"}
-    assert report.rate is not None
-    assert found["thinking-dropped"].seconds == pytest.approx(5_000 / report.rate)
-    assert report.sent[0].startswith("6 requests of ")
+    assert server.rate is not None
+    assert found["thinking-dropped"].seconds == pytest.approx(5_000 / server.rate)
+    assert server.sent[0].startswith("6 requests of ")
+    assert found["thinking-dropped"].command == f"keepwarm serve --upstream {server.url}"
 
 
 async def test_through_a_gateway_the_server_behind_it_is_looked_at(
@@ -55,11 +71,13 @@ async def test_through_a_gateway_the_server_behind_it_is_looked_at(
     for config in (at("", gateway.config.port or int(gateway.url.rsplit(":", 1)[1])), at(gateway.url, free_port)):
         report = await examine(config, around, probe=False)
         found = codes(report)
-        assert report.server == engine.url
+        (server,) = report.servers
+        assert (server.url, server.sent) == (engine.url, ())
+        assert server.known == ("behind keepwarm",)
+        assert found["thinking-dropped"].command == "keepwarm run claude"
         assert found["gateway"].severity == "ok"
         assert gateway.url in found["gateway"].title
         assert found["not-probed"].severity == "info"
-        assert report.sent == ()
 
 
 async def test_a_gateway_with_a_key_is_known_and_the_key_stays_ours(
@@ -106,30 +124,53 @@ async def test_the_wrong_port_and_nothing_at_all(around: Surroundings, free_port
     assert (report.exit_code, codes(report)["nothing-listens"].severity) == (2, "bad")
 
 
-async def test_nobody_on_this_machine(around: Surroundings, free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def nothing() -> list[tuple[str, Traits]]:
-        return []
-
-    monkeypatch.setattr(command, "find_upstreams", nothing)
+async def test_nobody_on_this_machine(around: Surroundings, free_port: int) -> None:
     report = await examine(at("", free_port), around)
     found = codes(report)["nothing-found"]
-    assert (report.exit_code, report.server) == (2, "")
+    assert (report.exit_code, report.servers) == (2, ())
     assert "8080" in found.title
     assert found.command == "keepwarm serve --engine demo"
 
 
-async def test_of_several_servers_here_the_others_are_named(
-    engine_for: EngineFor, around: Surroundings, free_port: int, monkeypatch: pytest.MonkeyPatch
+async def test_each_server_is_looked_at_once_and_no_gateway_is_taken_for_one(
+    engine_for: EngineFor, open_gateway: OpenGateway, around: Surroundings, found: list[str]
 ) -> None:
+    behind, own = engine_for(slots=3), engine_for(slots=3, show_slots=False)
+    gateway = await open_gateway(behind.url)
+    port = int(gateway.url.rsplit(":", 1)[1])
+    found += [own.url, gateway.url, behind.url.replace("127.0.0.1", "localhost")]
+    report = await examine(at("http://127.0.0.1:9", port), around, probe=False)
+    assert [(one.url, one.known, one.looked) for one in report.servers] == [
+        ("http://127.0.0.1:9", ("in keepwarm.toml",), False),
+        (behind.url, ("behind keepwarm", "found here"), True),
+        (own.url, ("found here",), True),
+    ]
+    told = [{one.code for one in server.findings} for server in report.servers]
+    assert told[0] == {"nothing-listens"}
+    assert [("slots-shut" in codes) for codes in told[1:]] == [False, True]
+    assert [one.code for one in report.findings if one.area == "gateway"] == ["gateway"]
+    assert report.exit_code == 1  # the one of the settings is down
+
+
+async def test_a_server_that_is_named_is_the_only_one(
+    engine_for: EngineFor, around: Surroundings, free_port: int, found: list[str]
+) -> None:
+    found.append("http://127.0.0.1:9")
     url = engine_for(slots=3).url
+    settings = override(at("http://h:1", free_port), engine="demo")
+    report = await asyncio.to_thread(doctor, settings, around, upstream=url, probe=False)
+    assert [(one.url, one.known) for one in report.servers] == [(url, ("named",))]
 
-    async def two() -> list[tuple[str, Traits]]:
-        return [(url, Traits()), ("http://127.0.0.1:9", Traits())]
 
-    monkeypatch.setattr(command, "find_upstreams", two)
-    report = await examine(at("", free_port), around, probe=False)
-    assert report.server == url
-    assert codes(report)["another-server"].command == "keepwarm doctor --upstream http://127.0.0.1:9"
+async def test_the_key_of_the_settings_goes_to_no_other_server(
+    around: Surroundings, free_port: int, found: list[str]
+) -> None:
+    async with speaking(vllm()) as mine, speaking(vllm()) as other:
+        found.append(other.url)
+        await examine(at(mine.url, free_port, upstream__key="sk-secret"), around, probe=False)
+    assert any("secret" in str(headers) for headers in mine.headers)
+    assert other.headers
+    assert not any("secret" in str(headers) for headers in other.headers)
 
 
 async def test_no_password_of_the_address_is_shown(around: Surroundings, free_port: int) -> None:

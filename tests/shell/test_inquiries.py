@@ -22,7 +22,7 @@ from keepwarm.testing.scenarios.played import Played, Setting
 from keepwarm.testing.scenarios.scenario import Scenario
 from keepwarm.testing.scripted import ScriptedServer
 from keepwarm.upstream.api import Outgoing
-from tests.exchange.telling import Telling, asked, edited
+from tests.exchange.telling import Telling, asked, dropped, edited
 from tests.shell.conftest import OpenGateway, Records
 from tests.shell.talk import SCRIPT, Talk, client_of
 from tests.testing.conftest import EngineFor
@@ -155,6 +155,20 @@ async def test_a_server_that_cannot_tell_is_left_in_peace_for_a_while(monkeypatc
         desk.put(asked(edited()))
         await desk.settled()
     assert server.rendered == 4
+    await desk.stop()
+
+
+async def test_one_that_cannot_tell_its_tokens_may_still_show_that_it_was_started_anew() -> None:
+    server, told, anew = Server(refuses=404), list[Record](), list[str]()
+    desk = Inquiries(server, told.append, lambda: anew.append("anew"))
+    desk.put(asked(edited()))
+    await desk.settled()
+    server.telling.refuses, server.telling.tasks = None, [0]
+    desk.put(asked(dropped()))
+    await desk.settled()
+    assert server.telling.asked[-1] == "/slots"
+    assert anew == ["anew"]
+    assert [record.verdict.causes for record in told if record.verdict] == [("SRV004",)]
     await desk.stop()
 
 

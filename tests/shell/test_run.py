@@ -187,6 +187,7 @@ async def test_what_is_no_keepwarm_is_told(terminal: Terminal, open_stub: OpenSt
     assert "it is no keepwarm" in ran.stderr
     ran = await terminal.keepwarm("run", "--port", stub.url.rsplit(":", 1)[1], "--upstream", stub.url, "claude")
     assert ran.returncode == 0, ran.stderr
+    assert f"another program listens at {stub.url}: the gateway takes another port" in ran.stderr
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ async def test_health_is_the_servers(
     stub = await open_stub()
     stub.props_status = 503
     gateway = await open_gateway(stub.url)
-    who = {"service": "keepwarm", "pid": os.getpid(), "upstream": stub.url}
+    who = {"service": "keepwarm", "version": __version__, "pid": os.getpid(), "upstream": stub.url}
     assert await get(http, gateway.url + "/health") == (503, {"status": "no model server", **who})
     stub.props_status = 200
     status, said = await get(http, gateway.url + "/health")

@@ -12,6 +12,8 @@ from rich.console import Console
 from keepwarm.checks.trial import Arm, Trial
 from keepwarm.errors import ConfigError
 from keepwarm.testing import verify as command
+from keepwarm.testing.demo import engine_options
+from keepwarm.testing.demo_play import running_engine
 from keepwarm.testing.verify import Wish, fitting_tokens, run, verify
 from tests.shell.speaking import speaking
 from tests.testing.conftest import EngineFor
@@ -25,6 +27,11 @@ async def test_the_embedded_engine_from_end_to_end(capsys: pytest.CaptureFixture
     assert (on[0].processed or 0) > 1000 > 200 > (off[0].processed or 1000)
     warm = [one for header in (True, False) for one in result.later(Arm("keepwarm", header))]
     assert all(one.with_line is False and (one.processed or 1000) < 200 for one in warm)
+    assert result.log is not None
+    assert [(one.prompts, one.header_lines) for one in result.log.arms] == [(2, 2), (2, 0), (2, 0), (2, 0)]
+    straight = result.log.arms[0]
+    assert straight.asked > 2000 > 200 > straight.reused
+    assert result.log.arms[1].reused > 1000
     assert "tokens a second" in capsys.readouterr().out
 
 
@@ -32,6 +39,16 @@ async def test_a_server_that_is_named(engine_for: EngineFor) -> None:
     result = await verify(Wish(upstream=engine_for(slots=3).url, rounds=1, tokens=900), Console(quiet=True))
     assert result.server.startswith("llama.cpp")
     assert {one.evidence for one in result.samples} == {"template"}
+
+
+async def test_the_log_of_a_server_that_is_named(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    async with running_engine(replace(engine_options("tiny"), log_file=log, verbosity=4, threads=1)) as engine:
+        result = await verify(Wish(upstream=engine.url, rounds=1, tokens=900, log=log), Console(quiet=True))
+    assert result.log is not None
+    assert result.log.of == "server.log"
+    assert "--verbose" in result.log.note  # it tells of reuse, and no prompts
+    assert result.log.arms[1].reused > 700 > 100 > result.log.arms[0].reused
 
 
 def test_what_is_shown_and_the_exit_code(
@@ -55,12 +72,19 @@ def test_what_is_shown_and_the_exit_code(
     assert "nothing can be concluded" in capsys.readouterr().out
 
 
+def test_a_plot_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="name another file with --plot"):
+        run(Wish(), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
         (Wish(upstream="http://h", engine="demo"), "leave one out"),
         (Wish(engine="tiny", style="1.0"), "use one of 2.1.114, 2.1.328"),
         (Wish(upstream="http://127.0.0.1:1"), "Nothing answers"),
+        (Wish(upstream="host"), "'host' is not an address: write it as http://"),
+        (Wish(engine="tiny", log=Path("x.log")), "leave --server-log out"),
         (Wish(upstream="https://api.anthropic.com"), "costs money"),
     ],
 )

@@ -88,6 +88,15 @@ def test_clear_puts_the_prompts_beginning_into_the_slot() -> None:
     assert json.loads(outgoing.body) == {"prompt": "é" * 48, "n_predict": 0, "id_slot": 1}
 
 
+def test_a_split_puts_the_first_tokens_into_the_slot_as_the_server_counts_them() -> None:
+    outgoing = llamacpp.split(1, b'{"tokens":[5,6,7,8]}', 3)
+    assert outgoing is not None
+    assert outgoing.path == "/completion"
+    assert json.loads(outgoing.body) == {"prompt": [5, 6, 7], "n_predict": 0, "id_slot": 1}
+    for counted in (b"", b'{"tokens":[]}', b'{"error":"no"}', b'{"tokens":["a"]}'):
+        assert llamacpp.split(1, counted, 3) is None
+
+
 def test_tokens_are_counted_as_the_server_counts_a_prompt() -> None:
     outgoing = llamacpp.tokenize(b'{"prompt":"<|im_start|>a"}')
     assert outgoing is not None

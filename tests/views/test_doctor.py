@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from keepwarm.checks.finding import Finding, Report, priced
+from msgspec.structs import replace
+
+from keepwarm.checks.finding import Finding, Report, ServerReport, priced
 from keepwarm.views.doctor import cost, print_doctor, summary
 from tests.views.screens import Screen
 
@@ -19,9 +21,10 @@ BAD = Finding(
     command="keepwarm serve",
 )
 FINE = Finding(area="server", code="server", severity="ok", title="A server \x1b[31mred\x1b[0m.")
-REPORT = Report(
-    keepwarm="0.1", server="http://h:1", rate=250.0, sent=("two requests",), findings=priced([BAD, FINE], 250.0)
+SERVER = ServerReport(
+    url="http://h:1", known=("named",), rate=250.0, sent=("two requests",), findings=priced([BAD, FINE], 250.0)
 )
+REPORT = Report(keepwarm="0.1", servers=(SERVER,))
 
 
 def test_a_finding_has_its_cost_and_its_command() -> None:
@@ -50,14 +53,25 @@ def test_json_holds_all_and_the_exit_code() -> None:
     print_doctor(REPORT, screen.console, as_json=True)
     told = json.loads(screen.text())
     assert told["exit_code"] == 1
-    assert told["findings"][1]["seconds"] == 80.0
-    assert told["sent"] == ["two requests"]
+    (server,) = told["servers"]
+    assert server["findings"][1]["seconds"] == 80.0
+    assert server["sent"] == ["two requests"]
+
+
+def test_several_servers_have_headings() -> None:
+    screen = Screen(80)
+    other = replace(SERVER, url="http://h:2", known=("found here", "behind keepwarm"), sent=(), findings=(FINE,))
+    print_doctor(replace(REPORT, servers=(SERVER, other)), screen.console)
+    lines = [line.strip() for line in screen.text().splitlines()]
+    assert lines.index("http://h:1 (named)") < lines.index("http://h:2 (found here, behind keepwarm)")
+    assert "The probe sent to http://h:1: two requests." in lines
 
 
 def test_the_last_line_says_what_to_do_first() -> None:
-    assert summary(Report(keepwarm="1", findings=(FINE,))) == "Nothing costs you the cache here."
+    fine = ServerReport(url="http://h:1", known=(), findings=(FINE,))
+    assert summary(Report(keepwarm="1", servers=(fine,))) == "Nothing costs you the cache here."
     nothing = Finding(area="server", code="nothing-found", severity="bad", title="None.", command="start one")
-    assert summary(Report(keepwarm="1", looked=False, findings=(nothing,))).endswith("Next: start one")
+    assert summary(Report(keepwarm="1", findings=(nothing,))).endswith("Next: start one")
 
 
 def test_a_cost_without_a_rate_has_no_seconds() -> None:

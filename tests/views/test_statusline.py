@@ -90,7 +90,8 @@ def test_what_is_wrong_is_one_line(fault: str, tmp_path: Path, monkeypatch: pyte
     else:
         (tmp_path / "keepwarm" / "ledger.sqlite").mkdir()
     shown = drawn(monkeypatch, "{}")
-    assert shown.startswith("keepwarm: ")
+    what = {"toml": "the settings cannot be read", "file": "the ledger cannot be read", "folder": "no requests yet"}
+    assert shown.startswith(f"keepwarm: {what[fault]}")
     assert "\n" not in shown
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from keepwarm.checks.trial import ARMS, Arm, MemoryPoint, Sample, Span, Trial, conclude
+from msgspec.structs import replace
+
+from keepwarm.checks.trial import ARMS, Arm, ArmLog, LogStory, MemoryPoint, Sample, Span, Trial, conclude
 from keepwarm.views.trial import bars, markdown, print_trial, verdict
 from tests.views.screens import Screen
 
@@ -49,6 +51,19 @@ def test_the_table() -> None:
     last = "| keepwarm, header off | 6.00 s (6.00 to 6.00) | 0.32 s (0.31 to 0.33) | 20 of 1,010 | 100.0% | 0 of 6 |"
     assert lines[7] == f"{last} +9 MiB |"
     assert "read out of the server's slots" in lines[-1]
+
+
+def test_what_the_log_says_of_each_arm() -> None:
+    counts = (ArmLog(ARMS[0], 6, 6, 12, 6000, 5988, 1), ArmLog(ARMS[1], 6), ArmLog(ARMS[2]), ArmLog(ARMS[3], 2, 0))
+    read = replace(trial(), log=LogStory("server.log", counts))
+    lines = markdown(read).splitlines()
+    assert lines[2].endswith("| header lines, log | reused, log |")
+    assert lines[4].endswith("| 6 | 12 of 6,000, 1 prompt in full |")
+    assert lines[5].endswith("| 0 | - |")
+    assert lines[6].endswith("| - | - |")
+    assert lines[-1].endswith("(server.log): header lines in it: 6 / 0 / 0 / 0, in 14 prompts that it holds.")
+    silent = replace(read, log=replace(LogStory("server.log", counts), note="It holds no prompts."))
+    assert markdown(silent).splitlines()[-1] == "The server's log (server.log): It holds no prompts."
 
 
 def test_what_is_not_reported_is_not_zero() -> None:

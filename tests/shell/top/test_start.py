@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from keepwarm.config import Config
-from keepwarm.shell.neighbour import address
 from keepwarm.shell.top.feed import GatewayFeed
 from keepwarm.shell.top.start import print_once, run_top
 from keepwarm.views.top.head import Gateway
@@ -62,16 +60,3 @@ def test_no_ledger_says_what_to_do(tmp_path: Path, free_port: int) -> None:
 def test_a_plain_page_needs_no_terminal_library(day: Path, free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "textual", None)
     run_top(day, f"http://127.0.0.1:{free_port}", "", Screen(80).console, once=True)
-
-
-@pytest.mark.parametrize(
-    ("host", "url"),
-    [
-        ("127.0.0.1", "http://127.0.0.1:1"),
-        ("::1", "http://[::1]:1"),
-        ("0.0.0.0", "http://127.0.0.1:1"),
-        ("::", "http://[::1]:1"),
-    ],
-)
-def test_where_a_gateway_is_reached(host: str, url: str) -> None:
-    assert address(Config(host=host, port=1)) == url
