@@ -101,6 +101,7 @@ class Keeper:
     kind      of server, for the record
     dialects  by the protocol of the clients: one table of seats and one journal are for all of them
     memory    what its model keeps of a prompt: `Traits.memory`
+    block     tokens that the server caches together, 0 where it does not say: `Traits.block`
     before    who has had a slot in an earlier process, see `affinity.seats`
     """
 
@@ -115,6 +116,7 @@ class Keeper:
         context: int | None = None,
         before: Sequence[tuple[Guest, int | None]] = (),
         memory: str = "",
+        block: int = 0,
     ) -> None:
         self.kind = kind
         self.manner = manner
@@ -131,7 +133,7 @@ class Keeper:
         self._memory = memory
         self._reuses = False
         self._nothings = 0
-        self._block = LARGEST_BLOCK
+        self._block = block or LARGEST_BLOCK
         self._counts: dict[str, tuple[int, int]] = {}
         self._replicas: set[str] = set()
         self.pace = Pace()

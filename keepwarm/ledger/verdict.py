@@ -241,7 +241,9 @@ class _Case:
             return "seat", "SEA002", f"another replica answered, {scene.replica}"
         if scene.marks:
             return "client", scene.marks[0], "the cache markers are not where they would keep it"
-        if not parted and actual >= self._tokens - self._slack:
+        # Where a system message stands among the others, only what begins right behind the prompt is the answer's.
+        near = NEAR + scene.block if scene.inline else self._slack
+        if not parted and actual >= self._tokens - near:
             return "server", "HIS008", "the answer before reads another way than it was generated"
         if scene.inline and not parted:
             return "client", "ROL001", "system messages among the others were moved to the head"
@@ -285,8 +287,11 @@ class _Case:
         if self._before.shared is not None and actual <= self._before.shared + self._slack:
             return self._suspects
         behind = tuple(one for one in self._suspects if self._latest(one) >= actual - self._unsure)
+        if behind or not self._scene.slotted:
+            # A server that keeps many prompts had more of it from an older one: what was changed is lost all the same.
+            return behind or self._suspects
         # Something was changed, and the server cannot have reused past it: then the estimate is off.
-        return behind or self._suspects[-1:]
+        return self._suspects[-1:]
 
     def _latest(self, suspect: Suspect) -> int:
         """Tokens that stand before a place at the most; one in the answer before is behind the prompt before."""

@@ -121,6 +121,7 @@ class Gateway:
                 traits.context,
                 before,
                 traits.memory,
+                traits.block,
             )
         return self._keeper
 

@@ -11,13 +11,15 @@ from msgspec.structs import replace
 
 from keepwarm.codec.gguf_fields import ENOUGH
 from keepwarm.shell.slot import Slot
-from keepwarm.upstream import llamacpp
+from keepwarm.upstream import llamacpp, vllm
 from keepwarm.upstream.api import Outgoing, Traits
 from keepwarm.upstream.memory import Memory, memory_of
 
 CONNECT_SECONDS = 10.0
 TRAITS_SECONDS = 10.0
 """How long a server may take to say what it is."""
+BLOCK_SECONDS = 2.0
+"""Of these, for what can be done without."""
 _ANTHROPIC = ("anthropic.com",)
 _NOT_THERE = (404, 405, 501)
 _FIRST_PARTY = (*_ANTHROPIC, "amazonaws.com", "googleapis.com")
@@ -120,6 +122,13 @@ class Upstream:
 
     async def _ask_traits(self, authorization: str) -> tuple[Traits | None, bool]:
         """(what the server says, whether that is all of it)."""
+        traits, whole = await self._ask_kind(authorization)
+        if traits is not None and traits.kind != "llamacpp" and not traits.first_party:
+            key = (("authorization", authorization),) if authorization else ()
+            traits = replace(traits, block=await self._ask_block(key))
+        return traits, whole
+
+    async def _ask_kind(self, authorization: str) -> tuple[Traits | None, bool]:
         first_party = self._rewrite is not True and is_provider(self.url)
         if first_party:
             return Traits("anthropic", first_party=True), True
@@ -148,6 +157,14 @@ class Upstream:
     async def _with_chat(self, traits: Traits, key: tuple[tuple[str, str], ...]) -> Traits:
         """`traits` of a server that speaks the Messages API, with the word whether it takes chat completions too."""
         return replace(traits, chat=await self._knock("/v1/chat/completions", key) not in _NOT_THERE)
+
+    async def _ask_block(self, key: tuple[tuple[str, str], ...]) -> int:
+        """Tokens that the server caches together; 0 where it does not say so at once."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BLOCK_SECONDS):
+                status, body = await self.ask(vllm.settings(key))
+                return vllm.block(body) if status == 200 else 0
+        return 0
 
     async def _knock(self, path: str, key: tuple[tuple[str, str], ...]) -> int:
         """The status of an empty request, which is refused where it is understood, and not found where it is not."""

@@ -175,14 +175,16 @@ class ChatAnswer:
             return False
         delta: Json = event["choices"][0].get("delta", {})
         self._text += delta.get("content") or ""
-        self._thinking += delta.get("reasoning_content") or ""
+        # llama.cpp's name and vLLM's.
+        thinking = delta.get("reasoning_content") or delta.get("reasoning") or ""
+        self._thinking += thinking
         for piece in delta.get("tool_calls") or []:
             call = self._calls.setdefault(piece["index"], {"id": "", "name": "", "arguments": ""})
             call["id"] = piece.get("id") or call["id"]
             function = piece.get("function", {})
             call["name"] = function.get("name") or call["name"]
             call["arguments"] += function.get("arguments") or ""
-        return bool(delta.get("content") or delta.get("reasoning_content") or delta.get("tool_calls"))
+        return bool(delta.get("content") or thinking or delta.get("tool_calls"))
 
     def blocks(self) -> list[Json]:
         """The content blocks an Anthropic client would have been given."""

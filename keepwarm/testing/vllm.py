@@ -42,6 +42,8 @@ class VllmOptions(msgspec.Struct, frozen=True, kw_only=True):
     """A folder with a model: `vllm_model()`."""
     context: int = 65_536
     """Tokens that one conversation can hold."""
+    chat_template: Path | None = None
+    """A Jinja file in place of the model's own template, which is `qwen_like`."""
     block: int = 32
     """Tokens that are cached together; on the CPU a multiple of 32, and 128 when nothing is said."""
     cache_mib: int = 256
@@ -72,6 +74,7 @@ class VllmOptions(msgspec.Struct, frozen=True, kw_only=True):
             *("--block-size", str(self.block), "--kv-cache-memory-bytes", str(self.cache_mib << 20)),
             # Tools in a request are an error without these; the model never calls any.
             *("--enable-auto-tool-choice", "--tool-call-parser", "hermes"),
+            *(("--chat-template", str(self.chat_template)) if self.chat_template is not None else ()),
             *(f"--{name}" if on else f"--no-{name}" for name, on in switches.items()),
         ]
 

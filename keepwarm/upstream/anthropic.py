@@ -101,9 +101,14 @@ def _system(blocks: tuple[SystemBlock, ...], original: tuple[SystemBlock, ...]) 
 
 
 def _tool(tool: Tool) -> bytes:
-    if not tool.schema or "input_schema" not in (spans := members(tool.raw)):
-        return tool.raw
-    return splice(tool.raw, [Patch(*spans["input_schema"], tool.schema)])
+    spans, patches = members(tool.raw), list[Patch]()
+    if tool.schema and "input_schema" in spans:
+        patches.append(Patch(*spans["input_schema"], tool.schema))
+    if "description" in spans:
+        start, end = spans["description"]
+        if msgspec.json.decode(tool.raw[start:end]) != tool.description:
+            patches.append(Patch(start, end, _encode(tool.description)))
+    return splice(tool.raw, sorted(patches))
 
 
 def _message(message: Message, originals: Container[Message], known: Container[Block]) -> bytes:

@@ -77,6 +77,8 @@ class Traits(msgspec.Struct, frozen=True):
     """Anthropic itself: observed, never rewritten, unless the user turns it on."""
     memory: Memory = ""
     """How far back its cache can go; "" where nothing tells."""
+    block: int = 0
+    """Tokens that it caches together; 0 where nothing tells."""
 
 
 class Reader(Protocol):

@@ -8,10 +8,11 @@ import pytest
 
 from keepwarm.core.events import Usage
 from keepwarm.errors import ClientError
-from keepwarm.exchange.keeper import Manner, Pace
+from keepwarm.exchange.keeper import Keeper, Manner, Pace
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Shelf, Table
 from keepwarm.session.affinity import SIDE, Guest
+from keepwarm.session.journal import Journal
 from keepwarm.testing.answers import Answer
 from keepwarm.upstream.fresh_start import Tally
 from tests.exchange.playbook import keeper, play, request
@@ -141,6 +142,11 @@ def test_a_client_for_whom_slots_are_switched_off_gets_none() -> None:
 def test_what_a_server_caches_together_is_told_by_its_counts() -> None:
     on = keeper()
     assert [on.block(cached) for cached in (0, 384, 128, 0, 1600, 1472, 1089)] == [128, 128, 128, 128, 64, 64, 1]
+
+
+def test_what_a_server_says_it_caches_together_is_known_before_it_has_counted() -> None:
+    on = Keeper("anthropic", {}, RuleBook(), Journal(), Manner(), block=32)
+    assert [on.block(cached) for cached in (0, 1152, 1024)] == [32, 32, 32]
 
 
 # How fast the server is

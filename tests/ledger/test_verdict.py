@@ -93,6 +93,14 @@ def test_the_answer_before_reads_another_way_than_it_was_generated() -> None:
     assert "the answer before reads another way" in verdict.sentence
 
 
+def test_among_system_messages_only_what_begins_behind_the_prompt_is_the_answers() -> None:
+    inline = Scene(slotted=False, block=32, inline="/messages/4")
+    verdict = judge_suspects(usage(9_920), BEFORE, (), inline)
+    assert (verdict.causes, verdict.blame) == (("ROL001",), "client")
+    verdict = judge_suspects(usage(9_968), BEFORE, (), inline)
+    assert (verdict.causes, verdict.blame) == (("HIS008",), "server")
+
+
 def test_a_prompt_cannot_be_reused_beyond_its_end() -> None:
     """A retry of the same prompt: the answer that was generated behind it is not part of it."""
     verdict = judge(usage(9_999, prompt=10_000), BEFORE, NONE)
@@ -153,6 +161,21 @@ def test_of_an_estimate_in_the_head_half_is_sure() -> None:
 def test_a_place_in_the_head_stands_before_the_first_count_behind_it() -> None:
     changed = replace(BEFORE, share=0.5, points=((0.6, 7_000), (1.0, 10_000)))
     assert gist(judge(usage(6_900), changed, HEADER, ("VOL001",)))[:2] == ("partial", "client")
+
+
+def test_what_an_older_prompt_had_does_not_hide_the_first_of_the_changes() -> None:
+    """A server that keeps many prompts may reuse more than the one before has in common with this one."""
+    rows = [Difference("tools", f"/tools/{at}", f"tools[{at}]", "a", "b", 0, "changed") for at in range(2)]
+    places = (0.01, 0.05)
+    suspects = tuple(
+        Suspect(replace(row, share=share, most=share), ("ORD003",)) for row, share in zip(rows, places, strict=True)
+    )
+    before = replace(PARTED, points=((0.1, 1_000),))
+    many = judge_suspects(usage(6_000), before, suspects, Scene(slotted=False))
+    assert (many.causes, many.place and many.place.path) == (("ORD003",), "/tools/0")
+    one = judge_suspects(usage(6_000), before, suspects, Scene())
+    assert one.place is not None
+    assert one.place.path == "/tools/1"
 
 
 def test_a_rewind_is_no_loss() -> None:

@@ -110,6 +110,19 @@ async def test_a_server_of_the_messages_api_is_asked_whether_it_takes_chat_compl
     assert [seen.body for seen in stub.seen][-1:] == [b"{}"]
 
 
+async def test_a_server_that_tells_its_block_size_is_asked_for_it(
+    open_stub: OpenStub, open_upstream: OpenUpstream
+) -> None:
+    stub = await open_stub(refuse(400, "No."), path="/v1/messages")
+    stub.props, stub.page = None, 'vllm:cache_config_info{block_size="32",engine="0"} 1.0\n'
+    traits = await open_upstream(stub.url).traits()
+    assert traits is not None
+    assert (traits.kind, traits.block) == ("anthropic", 32)
+    named = await open_upstream(stub.url, kind="chat").traits()
+    assert named is not None
+    assert (named.kind, named.block) == ("chat", 32)
+
+
 async def test_who_says_what_the_server_is_is_believed(open_stub: OpenStub, open_upstream: OpenUpstream) -> None:
     stub = await open_stub(slots=3)
     assert await open_upstream(stub.url, kind="chat").traits() == Traits("chat")

@@ -19,7 +19,7 @@ from keepwarm.testing.agent_session import AgentRequest, AgentSession
 CHAT: list[dict[str, Any]] = [
     {"choices": [{"delta": {"role": "assistant", "content": None}}], "prompt_progress": {"total": 9}},
     {"choices": [{"delta": {"reasoning_content": "h"}}]},
-    {"choices": [{"delta": {"reasoning_content": "m"}}]},
+    {"choices": [{"delta": {"reasoning": "m"}}]},
     {"choices": [{"delta": {"content": "I look."}}]},
     {
         "choices": [

@@ -87,6 +87,7 @@ def test_it_starts_can_be_asked_and_leaves_nothing_behind(
         assert said["arguments"][:2] == ["serve", str(options.model)]
         assert "--no-enable-prompt-tokens-details" in said["arguments"]
         assert "--enable-prefix-caching" in said["arguments"]
+        assert "--chat-template" not in said["arguments"]
         assert said["environment"]["HF_HUB_OFFLINE"] == "1"
         assert "SECRET_OF_THE_CALLER" not in said["environment"]
         assert vllm.metrics("vllm:prompt_tokens_total") == 42

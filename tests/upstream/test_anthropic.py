@@ -221,6 +221,23 @@ def test_tools_go_on_in_the_order_first_seen_with_their_own_marks() -> None:
     assert sender.codes() == ["ORD001", "ORD003"]
 
 
+def test_what_a_tool_says_of_itself_goes_on_as_it_was_first_said() -> None:
+    """A date in a description is frozen there, and the new one told once, behind."""
+
+    def tool(name: str, words: str) -> str:
+        return f'{{"name": "{name}", "description": "{words}", "input_schema": {{}}, "strict": true}}'
+
+    def tools(day: int) -> str:
+        return "[" + tool("Bash", f"Runs a command. Today is 2026-11-{day}.") + "," + tool("Read", "R\\u0065ads.") + "]"
+
+    sender = Sender()
+    sender.send(body(ASK, tools=tools(23)))
+    again = sender.send(body(ASK, message("assistant", text("Yes.")), ASK, tools=tools(24)))
+    assert json.loads(again)["tools"] == json.loads(tools(23))
+    assert b"2026-11-24" in again, "told at the end"
+    assert set(sender.codes()) == {"VOL003"}
+
+
 def test_what_stands_is_sent_again_when_the_client_says_the_same() -> None:
     """The reminder of an earlier turn stands where it was folded, whatever comes behind."""
     sender = Sender()

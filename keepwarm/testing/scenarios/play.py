@@ -1,6 +1,6 @@
-"""A scenario, played: its client, the real gateway, the scripted server, a real llama.cpp.
+"""A scenario, played: its client, the real gateway, the scripted server, a real engine (`stands`).
 
-    client --> Gateway --> (Router -->) ScriptedServer --> Engine
+    client --> Gateway --> (Router -->) scripted server --> llama.cpp or vLLM
 
 Requests go out one after the other, so the order of the server's exchanges and of the ledger's records is theirs.
 """
@@ -12,7 +12,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import aiohttp
 
@@ -22,29 +22,31 @@ from keepwarm.ledger.records import Record
 from keepwarm.shell.app import Gateway, start_gateway
 from keepwarm.testing.agent_player import ChatAnswer, MessagesAnswer
 from keepwarm.testing.answers import PIECE
-from keepwarm.testing.faults import Fault, Stall
-from keepwarm.testing.plain_chat import to_chat
 from keepwarm.testing.scenarios.ideal import IN_COMMON, in_common, kept
-from keepwarm.testing.scenarios.injection import Server
+from keepwarm.testing.scenarios.injection import Server as Kind
 from keepwarm.testing.scenarios.plan import MODEL, Ask, PlanScript, number_of
 from keepwarm.testing.scenarios.played import Played, Setting, Step, unlike, words_of
 from keepwarm.testing.scenarios.router import Router
 from keepwarm.testing.scenarios.scenario import Client, Request, Scenario
-from keepwarm.testing.scripted import Exchange, ScriptedServer
+from keepwarm.testing.scenarios.stands import LLAMA, PATIENCE, Server, Stand
+from keepwarm.testing.scripted import Exchange
 
-_PATIENCE: Final = 120.0
-"""Seconds for one request, and for what follows from it."""
 Json = dict[str, Any]
 
 
-async def play(scenario: Scenario, setting: Setting, engines: Sequence[str], ledger: Path) -> Played:
+async def play(
+    scenario: Scenario, setting: Setting, engines: Sequence[str], ledger: Path, stand: Stand[Any] = LLAMA
+) -> Played:
     """Play `scenario`; `ledger` is where its records go.
 
-    engines   URLs of running llama.cpp servers, all alike: two where the scenario wants two, of which nobody else asks
-              anything meanwhile
+    engines   URLs of running servers, all alike: two where the scenario wants two, of which nobody else asks anything
+              meanwhile. A vLLM may stand there twice: each scripted server has a cache of its own in it
+    stand     what they are
+
+    On an engine that caches blocks a request's ideal counts as kept what fills blocks, and no more.
     """
     async with AsyncExitStack() as stack:
-        stage = Stage(scenario, setting, ledger)
+        stage = Stage(scenario, setting, ledger, stand)
         await stage.build(stack, engines)
         before = await stage.engine_tokens()
         await stage.play()
@@ -54,13 +56,14 @@ async def play(scenario: Scenario, setting: Setting, engines: Sequence[str], led
 class Stage:
     """The servers of one scenario while it is played."""
 
-    def __init__(self, scenario: Scenario, setting: Setting, ledger: Path) -> None:
+    def __init__(self, scenario: Scenario, setting: Setting, ledger: Path, stand: Stand[Any] = LLAMA) -> None:
+        self._stand = stand
         self.client = Client(scenario)
         self.setting = setting
         self.faults: list[str] = []
         self._requests: list[Request] = []
         self._ledger = ledger
-        self._servers: list[ScriptedServer] = []
+        self._servers: list[Server] = []
         self._router: Router | None = None
         self._gateway: Gateway
         self._http: aiohttp.ClientSession
@@ -69,12 +72,11 @@ class Stage:
 
     async def build(self, stack: AsyncExitStack, engines: Sequence[str]) -> None:
         """Start all of it; `stack` ends it."""
-        kinds: set[Server] = {injection.server for injection in self.client.injections} - {"plain"}
+        kinds: set[Kind] = {injection.server for injection in self.client.injections} - {"plain"}
         several = kinds & {"models", "replicas"}
         for url in engines[: 2 if several else 1]:
-            server = ScriptedServer(
-                url, PlanScript(self.client.plan), faults=self._fault, messages=True, hoist="hoisting" in kinds
-            )
+            script = PlanScript(self.client.plan)
+            server = self._stand.server(url, script, self._cut, hoist="hoisting" in kinds)
             self._servers.append(await stack.enter_async_context(server))
         url = self._servers[0].url
         if several:
@@ -83,7 +85,7 @@ class Stage:
             url = self._router.url
         self._upstream = url
         connector = aiohttp.TCPConnector(force_close=True)
-        timeout = aiohttp.ClientTimeout(total=_PATIENCE)
+        timeout = aiohttp.ClientTimeout(total=PATIENCE)
         self._http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector, timeout=timeout))
         await self._start()
         stack.push_async_callback(self._stop)
@@ -117,18 +119,19 @@ class Stage:
             steps=tuple(map(Step, self._requests, records, exchanges, ideals)),
             faults=tuple(self.faults),
             engine_tokens=await self.engine_tokens() - engine_tokens - fed,
+            block=self._stand.block(self._servers[0]),
         )
 
     async def engine_tokens(self) -> int:
         """Prompt tokens that the engines have processed, by their own count."""
-        return sum([await server.engine_prompt_tokens() for server in self._servers])
+        engines = {server.engine_url: server for server in self._servers}
+        return sum([await server.engine_prompt_tokens() for server in engines.values()])
 
     # The servers
 
-    def _fault(self, index: int, body: Json) -> Fault | None:
+    def _cut(self, body: Json) -> int:
         """An answer that the client is to cut stops where it is cut until the client is gone."""
-        ask = self.client.plan.asks[number_of(body)]
-        return Stall(seconds=_PATIENCE, after=ask.cut) if ask.cut else None
+        return self.client.plan.asks[number_of(body)].cut
 
     async def _start(self) -> None:
         settings = override(Config(), upstream__url=self._upstream, port=0, ledger__path=str(self._ledger))
@@ -149,7 +152,7 @@ class Stage:
 
     async def _settled(self, count: int) -> None:
         """Wait until so many requests have their exchange and their record."""
-        async with asyncio.timeout(_PATIENCE):
+        async with asyncio.timeout(PATIENCE):
             server = self._servers[0 if self._router is None else self._router.went[-1]]
             await server.until(lambda: sum(len(one.exchanges) for one in self._servers) >= count)
             while self._written < count:
@@ -196,23 +199,18 @@ class Stage:
 
     async def _ideals(self, exchanges: Sequence[Exchange]) -> list[int]:
         ideals: list[int] = []
+        block = self._stand.block(self._servers[0])
         for number, exchange in enumerate(exchanges):
             before = self.client.plan.asks[number].before
             held = kept(self.client, number, exchanges, () if self._router is None else self._router.went)
             if held == IN_COMMON and before is not None:
                 held = in_common(await self._plain_tokens(before), await self._plain_tokens(number))
-            ideals.append(max(1, exchange.prompt_tokens - held))
+            ideals.append(max(1, exchange.prompt_tokens - held // block * block))
         return ideals
 
     async def _plain_tokens(self, number: int) -> list[int]:
-        chat = json.loads(to_chat(self.client.unfixed(number)))
-        prompt = await self._ask("/apply-template", chat | {"chat_template_kwargs": {"preserve_thinking": True}})
-        asked = {"content": prompt["prompt"], "add_special": True, "parse_special": True}
-        return [int(token) for token in (await self._ask("/tokenize", asked))["tokens"]]
-
-    async def _ask(self, path: str, body: Json) -> Json:
-        async with self._http.post(self._servers[0].url + path, json=body) as answer:
-            return dict(await answer.json())
+        unfixed, shape = self.client.unfixed(number), self.client.scenario.shape
+        return await self._stand.tokens(self._servers[0], unfixed, shape)
 
 
 def _by_model(body: Json, before: int) -> int:

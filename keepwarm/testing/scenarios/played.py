@@ -25,6 +25,8 @@ class Setting(msgspec.Struct, frozen=True):
     """Whether the server is asked for its token ids beside, and the answers are waited for."""
     config: tuple[tuple[str, object], ...] = ()
     """More settings, as `config.override` takes them: ("rules__on", ("ORD002",))."""
+    spared: tuple[str, ...] = ()
+    """Codes of causes that the server mends itself: observed, they cost nothing, and need not be named."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -48,6 +50,8 @@ class Played(msgspec.Struct, frozen=True):
     engine_tokens: int
     """Prompt tokens that the engines processed by their own count, whoever asked; not those that stand for
     generation."""
+    block: int = 1
+    """Tokens that the engine caches together."""
 
     @property
     def ideal(self) -> int:

@@ -1,6 +1,8 @@
 """Whether a scenario that was played went as it must: each function gives the faults in words, none when all is well.
 
-With the rules on: at most LIMIT times the ideal is prefilled, what was mended is listed and what cannot be is named.
+With the rules on: at most LIMIT times the ideal is prefilled (on an engine that caches blocks, the ideal counts as kept
+what fills blocks: less than a block for each request, and nothing more, is allowed for), what was mended is listed and
+what cannot be is named.
 Observing: every cause is named with its place. In both: nothing is found where nothing is, the cached count is the
 server's own, and no word of the newest turn is lost.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from keepwarm.core.diff import common_prefix
 from keepwarm.ledger.records import Record
 from keepwarm.ledger.verdict import SLACK
 from keepwarm.testing.scenarios.played import Played, Step
@@ -20,6 +23,8 @@ from keepwarm.testing.scenarios.view import Result, Text
 
 LIMIT: Final = 1.02
 """How much more than the ideal may be prefilled."""
+_PAST: Final = 1.2
+"""How much further than a place, reckoned in characters, counts as past it."""
 
 
 def faults(played: Played) -> list[str]:
@@ -27,7 +32,7 @@ def faults(played: Played) -> list[str]:
     found = list(played.faults)
     client = Client(played.scenario)
     for step in played.steps:
-        row = [*_counts(step), *(_mended(step) if played.setting.mends else _observed(step, _lost(played, step)))]
+        row = [*_counts(step), *(_mended(step) if played.setting.mends else _observed(played, step))]
         row += _lost_words(step, client) if played.setting.mends else ()
         injections = [INJECTIONS[name] for name in played.scenario.injections]
         row += _invented(step, {code for one in injections for code in (one.code, *one.also)})
@@ -92,17 +97,27 @@ def _lost(played: Played, step: Step) -> int:
     return min(held, step.exchange.prompt_tokens) - step.exchange.cached_tokens
 
 
-def _observed(step: Step, lost: int) -> Iterator[str]:
-    if lost <= SLACK:  # so little is lost with any request
+def _observed(played: Played, step: Step) -> Iterator[str]:
+    if _lost(played, step) <= SLACK + played.block:  # so little is lost with any request
         return
-    for cause in step.request.truth.causes:
+    causes = [cause for cause in step.request.truth.causes if cause.code not in played.setting.spared]
+    for cause in causes:
         yield from _named(step, cause)
-    first = next(iter(step.request.truth.causes), None)
     verdict = step.record.verdict
-    if first is not None and verdict is not None and verdict.place is not None:
-        paths = [cause.path for cause in step.request.truth.causes]
-        if first.path and not any(points_at(verdict.place.path, path) for path in paths):
+    if causes and verdict is not None and verdict.place is not None and not _reused_past(played, step):
+        paths = [cause.path for cause in causes]
+        if paths[0] and not any(points_at(verdict.place.path, path) for path in paths):
             yield f"the place is {verdict.place.path}, the truth {' or '.join(paths)}"
+
+
+def _reused_past(played: Played, step: Step) -> bool:
+    """Whether an engine that keeps many prompts had more of this one than the one before it has, from an older one:
+    then what was lost begins further behind."""
+    before, prompt = step.request.truth.before, step.exchange.prompt
+    if before is None or played.block == 1:
+        return False
+    share = common_prefix(played.steps[before].exchange.prompt, prompt) / max(1, len(prompt))
+    return step.exchange.cached_tokens > _PAST * share * step.exchange.prompt_tokens + played.block
 
 
 def _named(step: Step, cause: Cause) -> Iterator[str]:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from keepwarm.core.events import Usage
 from keepwarm.core.prompt import EditNote
 from keepwarm.ledger.records import Place, Verdict
+from keepwarm.ledger.verdict import SLACK
 from keepwarm.testing.scenarios.verdicts import faults, points_at
 from tests.testing.scenarios.judged import HIT, played, with_record
 
@@ -99,3 +100,26 @@ def test_what_costs_next_to_nothing_need_not_be_named_when_observed() -> None:
 )
 def test_what_points_at_a_place(found: str, truth: str, hits: bool) -> None:
     assert points_at(found, truth) is hits
+
+
+def test_on_blocks_a_loss_below_a_block_more_need_not_be_named() -> None:
+    whole = played("HIS005-result", mends=False)
+    silent = with_record(whole, 4, verdict=HIT)
+    held = silent.steps[3].exchange.held_tokens
+    for lost, count in ((SLACK + 20, 0), (SLACK + 40, 1)):
+        steps = list(silent.steps)
+        exchange = replace(steps[4].exchange, cached_tokens=min(held, steps[4].exchange.prompt_tokens) - lost)
+        usage = Usage(prompt_tokens=exchange.prompt_tokens, cached_tokens=exchange.cached_tokens)
+        record = replace(steps[4].record, usage=usage)
+        steps[4] = replace(steps[4], exchange=exchange, record=record)
+        assert len(faults(replace(silent, steps=tuple(steps), block=32))) == count
+
+
+def test_what_the_server_mends_itself_need_not_be_named_and_is_no_place() -> None:
+    whole = played("VOL001-each+HIS005-result", mends=False)
+    spared = replace(whole, setting=replace(whole.setting, spared=("VOL001",)))
+    path = spared.steps[4].request.truth.causes[-1].path
+    for place, count in ((path, 0), ("/system/0/text", 1)):
+        verdict = Verdict("partial", "client", "counted", causes=("HIS005",), place=Place(place, 0, "there"))
+        found = [fault for fault in faults(with_record(spared, 4, verdict=verdict)) if "request 4" in fault]
+        assert len(found) == count
