@@ -26,6 +26,7 @@ from keepwarm.session.branches import branch_of
 from keepwarm.session.journal import KEPT_SHAPES, Group, Journal, Lineage
 from keepwarm.session.lineage import GroupKey, HeadState, Sent, Standing, Trail, shape_of
 from keepwarm.session.succession import Older
+from keepwarm.upstream import switches
 from keepwarm.upstream.api import Dialect, Draft
 from keepwarm.wire.api import Front, Parsed
 
@@ -146,7 +147,13 @@ class Stabiliser:
             trail=turns.trail,
             standing=turns.fresh,
             draft=self._draft(parsed, options.value, head, turns.trail),
-            notes=(*map(note, system.edits), *head.notes, *map(note, options.edits), *turns.notes),
+            notes=(
+                *map(note, system.edits),
+                *head.notes,
+                *map(note, options.edits),
+                *turns.notes,
+                *(map(note, switches.edits(parsed.body)) if self._keeps else ()),
+            ),
             metadata=system.metadata,
             before=past.before,
             branch=past.branch,
@@ -280,7 +287,13 @@ class Stabiliser:
             lengths=parsed.everything.lengths() if self._dialect.same_protocol else (),
             late=head.late,
             leading=parsed.leading,
+            keeps=self._keeps,
         )
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether the server's chat template is to be told that it keeps earlier reasoning."""
+        return self._dialect.drops_thinking and self._rules.has("HIS002")
 
     def _waiting(self, tools: Sequence[Tool]) -> dict[str, Tool]:
         """Those of the tools that are told of where a result loads them."""

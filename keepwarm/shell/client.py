@@ -18,7 +18,7 @@ from keepwarm.upstream.memory import Memory, memory_of
 CONNECT_SECONDS = 10.0
 TRAITS_SECONDS = 10.0
 """How long a server may take to say what it is."""
-BLOCK_SECONDS = 2.0
+VLLM_SECONDS = 2.0
 """Of these, for what can be done without."""
 _ANTHROPIC = ("anthropic.com",)
 _NOT_THERE = (404, 405, 501)
@@ -125,7 +125,7 @@ class Upstream:
         traits, whole = await self._ask_kind(authorization)
         if traits is not None and traits.kind != "llamacpp" and not traits.first_party:
             key = (("authorization", authorization),) if authorization else ()
-            traits = replace(traits, block=await self._ask_block(key))
+            traits = await self._ask_vllm(traits, key)
         return traits, whole
 
     async def _ask_kind(self, authorization: str) -> tuple[Traits | None, bool]:
@@ -158,13 +158,16 @@ class Upstream:
         """`traits` of a server that speaks the Messages API, with the word whether it takes chat completions too."""
         return replace(traits, chat=await self._knock("/v1/chat/completions", key) not in _NOT_THERE)
 
-    async def _ask_block(self, key: tuple[tuple[str, str], ...]) -> int:
-        """Tokens that the server caches together; 0 where it does not say so at once."""
+    async def _ask_vllm(self, traits: Traits, key: tuple[tuple[str, str], ...]) -> Traits:
+        """`traits` with what vLLM tells besides; as they are where another serves, or one that does not say it at once."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(BLOCK_SECONDS):
+            async with asyncio.timeout(VLLM_SECONDS):
                 status, body = await self.ask(vllm.settings(key))
-                return vllm.block(body) if status == 200 else 0
-        return 0
+                if status == 200 and vllm.is_vllm(body):
+                    traits = replace(traits, server="vllm", block=vllm.block(body))
+                    plain, told = [await self.ask(question) for question in vllm.thoughts(key)]
+                    traits = replace(traits, drops_thinking=vllm.drops_thinking(plain, told))
+        return traits
 
     async def _knock(self, path: str, key: tuple[tuple[str, str], ...]) -> int:
         """The status of an empty request, which is refused where it is understood, and not found where it is not."""

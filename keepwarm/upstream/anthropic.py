@@ -10,12 +10,13 @@ from collections.abc import Container, Iterator, Mapping
 
 import msgspec
 
-from keepwarm.codec.splice import Patch, Span, elements, members, splice, with_member, without
+from keepwarm.codec.splice import Patch, Span, elements, member_patch, members, splice, with_member, without
 from keepwarm.core.events import Failed
 from keepwarm.core.prompt import Block, Message, SystemBlock, Text, Thinking, Tool, ToolResult, ToolUse, Turn
 from keepwarm.upstream import failures
 from keepwarm.upstream.anthropic_stream import AnthropicReader
 from keepwarm.upstream.api import Draft, Outgoing, Traits
+from keepwarm.upstream.switches import SWITCHES, switched
 
 PATH = "/v1/messages"
 GONE = b" "
@@ -33,6 +34,11 @@ class Anthropic(msgspec.Struct, frozen=True):
     protocol = "anthropic"
     same_protocol = True
     quiet_tools = False
+
+    @property
+    def drops_thinking(self) -> bool:
+        """As the server's template does."""
+        return self.traits.drops_thinking
 
     def marks(self, body: bytes) -> bool:
         """True: `cache_control` moves, and reasoning is signed."""
@@ -55,7 +61,8 @@ class Anthropic(msgspec.Struct, frozen=True):
 
     def request(self, draft: Draft) -> Outgoing:
         """The client's body with the changed places spliced in; its very bytes when nothing changed."""
-        if not (draft.system or draft.tools or self.model or any(draft.chunks)):
+        keeps = draft.keeps and not draft.untouched
+        if not (draft.system or draft.tools or self.model or keeps or any(draft.chunks)):
             return Outgoing(PATH, draft.body, draft.headers)
         spans = members(draft.body)
         patches = [
@@ -65,6 +72,9 @@ class Anthropic(msgspec.Struct, frozen=True):
         ]
         if self.model:
             patches.append(Patch(*spans["model"], _encode(self.model)))
+        if keeps:
+            told = switched(draft.body, spans, SWITCHES)
+            patches += [member_patch(draft.body, spans, name, value) for name, value in told.items()]
         if any(draft.chunks):
             patches += _turn_patches(draft, spans["messages"])
         return Outgoing(PATH, splice(draft.body, patches), draft.headers)

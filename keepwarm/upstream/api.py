@@ -53,6 +53,8 @@ class Draft(msgspec.Struct, frozen=True):
     """What `Dialect.tools` made of those that the model reads of in the conversation, not at the head of the prompt."""
     leading: int = 0
     """How many messages stand in front of those of `ranges` and are the system prompt."""
+    keeps: bool = False
+    """Whether the server's chat template is to be told that it keeps earlier reasoning."""
     untouched: bool = False
     """Whether nothing may be added to what the client said: it is observed only."""
 
@@ -79,6 +81,10 @@ class Traits(msgspec.Struct, frozen=True):
     """How far back its cache can go; "" where nothing tells."""
     block: int = 0
     """Tokens that it caches together; 0 where nothing tells."""
+    server: str = ""
+    """What it runs, where its own figures show that: "vllm"."""
+    drops_thinking: bool = False
+    """Its chat template drops earlier reasoning, and has been seen to keep it where the request tells it so."""
 
 
 class Reader(Protocol):
@@ -109,6 +115,10 @@ class Dialect(Protocol):
     @property
     def quiet_tools(self) -> bool:
         """True when the server can offer tools to the model that the chat template does not print: `Draft.late`."""
+
+    @property
+    def drops_thinking(self) -> bool:
+        """True when the chat template drops earlier reasoning unless the request says otherwise: `Draft.keeps`."""
 
     def marks(self, body: bytes) -> bool:
         """Whether a client's newest bytes count where a turn says what it said before: cache marks move in them.

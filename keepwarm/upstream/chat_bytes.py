@@ -22,6 +22,7 @@ from keepwarm.upstream.chat_messages import GONE
 from keepwarm.upstream.chat_stream import ChatReader
 from keepwarm.upstream.llamacpp import printed
 from keepwarm.upstream.openai import PATH
+from keepwarm.upstream.switches import SWITCHES, switched
 
 _encode = msgspec.json.encode
 
@@ -41,6 +42,11 @@ class ChatBytes(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """The kind of server."""
         return self.traits.kind
+
+    @property
+    def drops_thinking(self) -> bool:
+        """As the server's template does."""
+        return self.traits.drops_thinking
 
     def marks(self, body: bytes) -> bool:
         """True for a request with cache marks: what goes on is the turn as it is marked now."""
@@ -78,7 +84,7 @@ class ChatBytes(msgspec.Struct, frozen=True):
 
     def wanted(self, draft: Draft, spans: Mapping[str, Span]) -> dict[str, bytes]:
         """Members of the body, by name, that have to be there besides what the client said in `spans`."""
-        found = _switches(draft, spans, {})
+        found = _switches(draft, spans, SWITCHES if draft.keeps else {})
         if draft.options.stream and not draft.options.usage:
             said = _said(draft.body, spans.get("stream_options"))
             found["stream_options"] = with_member(said or b"{}", "include_usage", b"true")
@@ -113,11 +119,8 @@ class LlamaCppBytes(ChatBytes, frozen=True):
             found["cache_prompt"] = b"true"
         if "parallel_tool_calls" not in spans and _said(draft.body, spans.get("tools"), b"[") not in (b"", b"[]"):
             found["parallel_tool_calls"] = b"true"
-        return found | _switches(draft, spans, SWITCHES | ({"tools": printed(draft.tools[1:-1])} if draft.late else {}))
-
-
-SWITCHES = {"preserve_thinking": b"true", "clear_thinking": b"false"}
-"""Of chat templates (Qwen, GLM) that otherwise drop earlier reasoning; one that does not know them sees nothing."""
+        late = {"tools": printed(draft.tools[1:-1])} if draft.late else {}
+        return found | _switches(draft, spans, {**SWITCHES, **late})
 
 
 def _switches(draft: Draft, spans: Mapping[str, Span], ours: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -125,16 +128,9 @@ def _switches(draft: Draft, spans: Mapping[str, Span], ours: Mapping[str, bytes]
 
     `Options.thinking` is told where a rule has pinned it and the client says nothing.
     """
-    span = spans.get("chat_template_kwargs")
-    said = _said(draft.body, span)
-    if not said and span is not None and draft.body[span.start : span.end] != b"null":
-        return {}
     thinking = draft.options.thinking
-    wanted = dict(ours) if thinking is None else {**ours, "enable_thinking": _encode(thinking)}
-    now = said or b"{}"
-    for name, value in wanted.items():
-        now = now if name in members(now) else with_member(now, name, value)
-    return {} if now == (said or b"{}") else {"chat_template_kwargs": now}
+    wanted = ours if thinking is None else {**ours, "enable_thinking": _encode(thinking)}
+    return switched(draft.body, spans, wanted)
 
 
 def _message_patches(draft: Draft, container: Span) -> list[Patch]:

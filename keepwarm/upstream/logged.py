@@ -45,6 +45,11 @@ class Logged(msgspec.Struct, frozen=True):
         """Whether it offers tools that the template does not print."""
         return self.inner.quiet_tools
 
+    @property
+    def drops_thinking(self) -> bool:
+        """Whether its template drops earlier reasoning."""
+        return self.inner.drops_thinking
+
     def marks(self, body: bytes) -> bool:
         """Whether a client's newest bytes count."""
         return self.inner.marks(body)

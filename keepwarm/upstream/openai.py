@@ -14,6 +14,7 @@ from keepwarm.core.prompt import SystemBlock, Tool, Turn
 from keepwarm.upstream import chat, failures
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.chat_stream import ChatReader
+from keepwarm.upstream.switches import MEMBER, SWITCHES
 
 PATH = "/v1/chat/completions"
 
@@ -29,6 +30,11 @@ class OpenAI(msgspec.Struct, frozen=True):
     protocol = "chat"
     same_protocol = False
     quiet_tools = False
+
+    @property
+    def drops_thinking(self) -> bool:
+        """As the server's template does."""
+        return self.traits.drops_thinking
 
     def marks(self, body: bytes) -> bool:
         """False: what stands is a translation."""
@@ -57,7 +63,8 @@ class OpenAI(msgspec.Struct, frozen=True):
 
     def extras(self, draft: Draft) -> list[bytes]:
         """Members of the body that only one kind of server knows."""
-        return []
+        switches = {name: msgspec.Raw(value) for name, value in SWITCHES.items()}
+        return [chat.pair(MEMBER, switches)] if draft.keeps else []
 
     def reader(self, stream: bool) -> ChatReader:
         """For the answer, which is always streamed."""

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from keepwarm.testing.scenarios.played import Setting
 from tests.scenarios.cells import Cell, cells, not_yet
 
-TEMPLATES: Final = ("tools_first",)
+TEMPLATES: Final = ("tools_first", "qwen_like")
 """Those that are played, in this order: vLLM starts anew for each. Three hundred cells a template."""
 STRIPPED: Final = ("VOL001",)
 """What vLLM takes out of the prompt itself, so that it costs nothing where the gateway only observes."""

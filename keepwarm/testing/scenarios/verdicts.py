@@ -23,6 +23,8 @@ from keepwarm.testing.scenarios.view import Result, Text
 
 LIMIT: Final = 1.02
 """How much more than the ideal may be prefilled."""
+_SWITCHES: Final = "/chat_template_kwargs"
+"""What is said there mends the server's template, whatever the client does."""
 _PAST: Final = 1.2
 """How much further than a place, reckoned in characters, counts as past it."""
 
@@ -146,7 +148,8 @@ def _invented(step: Step, injected: set[str]) -> Iterator[str]:
     false = [code for code in verdict.causes if code not in true]
     if false or (verdict.blame != "nobody" and not causes):
         yield f"finds {verdict.blame} {','.join(verdict.causes)}, the truth is {sorted(true)} ({verdict.sentence})"
-    if whole := [note.code for note in step.record.edits if note.code not in injected]:
+    mended = [note for note in step.record.edits if note.path != _SWITCHES]
+    if whole := [note.code for note in mended if note.code not in injected]:
         yield f"mends what is whole: {whole}"
 
 
