@@ -8,6 +8,7 @@ that the server's template may have dated.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from typing import TypeAlias
 
@@ -29,6 +30,9 @@ from keepwarm.upstream.token_ids import NotTold, Prompt, Questions, Way, ask, wa
 
 WINDOW = 64
 """Tokens behind a place that are looked at to know it again; of text, four times as many characters."""
+BEGINNING = 24
+"""Characters of a text that tell it from others."""
+_REASONING = re.compile(rb'"(?:reasoning_content|reasoning|thinking)"\s*:\s*("(?:[^"\\]|\\.)*")')
 Steps: TypeAlias = Generator[Ask, Answered, Verdict | None]
 
 
@@ -185,11 +189,18 @@ def _template(parting: Parting, sent: Sent) -> Suspect:
     codes: tuple[str, ...] = ()
     if without_figures(parting.front[-16:] + parting.old) == without_figures(parting.front[-16:] + parting.new):
         codes = ("VOL003",)
-    elif any(b'"reasoning_content"' in step.turn.chunk for step in sent.trail.steps):
+    elif any(_reasoning_goes(step.turn.chunk or step.turn.raw, parting) for step in sent.trail.steps):
         codes = ("HIS002",)
     before, after = parting.front + parting.old, parting.front + parting.new
     what = f"what stands at token {parting.shared:,}"
     return Suspect(Difference("template", "", what, before, after, len(parting.front), "changed", 1.0, 1.0), codes)
+
+
+def _reasoning_goes(turn: bytes, parting: Parting) -> bool:
+    """Whether reasoning that was sent in `turn` begins where two prompts part, and stands in the older one only."""
+    was, now = parting.front[-BEGINNING:] + parting.old, parting.front[-BEGINNING:] + parting.new
+    texts = (msgspec.json.decode(text, type=str).strip()[:BEGINNING] for text in _REASONING.findall(turn))
+    return any(text and text in was and text not in now for text in texts)
 
 
 def _unexplained(verdict: Verdict, least: int) -> bool:

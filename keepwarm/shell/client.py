@@ -159,7 +159,7 @@ class Upstream:
         return replace(traits, chat=await self._knock("/v1/chat/completions", key) not in _NOT_THERE)
 
     async def _ask_vllm(self, traits: Traits, key: tuple[tuple[str, str], ...]) -> Traits:
-        """`traits` with what vLLM tells besides; as they are where another serves, or one that does not say it at once."""
+        """`traits` with what vLLM tells besides; as they are where another serves, or it does not tell at once."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(VLLM_SECONDS):
                 status, body = await self.ask(vllm.settings(key))

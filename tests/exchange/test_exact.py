@@ -229,6 +229,27 @@ def test_a_template_that_prints_the_same_words_otherwise_is_the_servers(old: str
     assert "chat template prints" in verdict.sentence
 
 
+THOUGHT = "First the file, then the test, and then all the rest of it."
+
+
+@pytest.mark.parametrize(("gone", "causes"), [(THOUGHT, ("HIS002",)), ("A word that was said.", ())])
+def test_a_template_that_drops_reasoning_that_was_sent_is_told(gone: str, causes: Any) -> None:
+    thought = {"type": "thinking", "thinking": THOUGHT, "signature": "none"}
+    said = {"role": "assistant", "content": [thought, {"type": "text", "text": "A word that was said."}]}
+    talk, server = Talk("anthropic"), Telling("vllm")
+    talk.ask(user("begin"))
+    talk.ask(user("begin"), said, user("another " * 80))
+    life = talk.ask(user("begin"), said, user("another " * 80), YES, user("go on"), cached=8)
+    server.rewrite[0] = (gone, "-" * len(gone))
+    verdict, _ = inquire(replace(asked(life), tally=None), server)
+    assert verdict is None, "it had less than both have in common, and a template may print the time"
+    shared = len("begin") + len(SYSTEM)
+    life = talk.ask(user("begin"), said, user("another " * 80), YES, user("go on"), cached=shared // TOKEN)
+    verdict, _ = inquire(replace(asked(life), tally=None), server)
+    assert verdict is not None
+    assert (verdict.blame, verdict.grade, verdict.causes) == ("server", "exact", causes)
+
+
 def test_the_head_of_another_conversation_is_counted_by_itself() -> None:
     on = keeper("llamacpp", rules=OFF)
     talk = Talk(on=on)

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from keepwarm.core.diff import common_prefix
 from keepwarm.exchange.commands import Write
-from keepwarm.exchange.keeper import Manner
+from keepwarm.exchange.keeper import Keeper, Manner
 from keepwarm.exchange.stabilise import Stabiliser, Stable
 from keepwarm.rules.engine import RuleBook, rule_book
 from keepwarm.session.journal import Journal
 from keepwarm.testing.answers import Answer
 from keepwarm.upstream.api import Traits
-from keepwarm.upstream.registry import dialect
+from keepwarm.upstream.registry import dialect, dialects
 from keepwarm.wire.fronts import FRONTS
 from tests.exchange.conversations import QUOTES, Talk, exchange, some_answer
 from tests.exchange.playbook import Playbook, keeper, play, request
@@ -222,6 +222,28 @@ def test_a_translated_prompt_that_may_not_be_rewritten_is_translated_and_nothing
     book = play(request(system=header), on, Answer("x"))
     assert [message["content"] for message in book.sent()["messages"]] == [header, "hi"]
     assert book.over().edits == ()
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "chat"])
+@pytest.mark.parametrize(
+    ("drops", "manner", "off", "told"),
+    [
+        (True, Manner(), (), True),
+        (False, Manner(), (), False),
+        (True, Manner(), ("HIS002",), False),
+        (True, Manner(observe=True), (), False),
+    ],
+)
+def test_a_template_that_drops_reasoning_is_told_to_keep_it(
+    kind: str, drops: bool, manner: Manner, off: tuple[str, ...], told: bool
+) -> None:
+    spoken = dialects(Traits(kind, drops_thinking=drops))
+    on = Keeper(kind, spoken, rule_book(off=off), Journal(), manner)
+    book = Playbook(request(), on)
+    switches = {"preserve_thinking": True, "clear_thinking": False}
+    assert book.sent().get("chat_template_kwargs") == (switches if told else None)
+    notes = [(note.code, note.path, note.safety) for note in stable_of(book).notes]
+    assert notes == ([("HIS002", "/chat_template_kwargs", "exact")] if told else [])
 
 
 def test_what_stands_for_one_kind_of_server_is_not_sent_to_another() -> None:

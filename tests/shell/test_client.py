@@ -123,6 +123,28 @@ async def test_a_server_that_tells_its_block_size_is_asked_for_it(
     assert (named.kind, named.block) == ("chat", 32)
 
 
+@pytest.mark.parametrize(
+    ("figures", "known"),
+    [
+        ('vllm:cache_config_info{block_size="32"} 1.0\n', {"block": 32, "server": "vllm", "drops_thinking": True}),
+        ("sglang:cached_tokens_total 1.0\n", {}),
+    ],
+)
+async def test_only_vllm_is_asked_what_its_template_makes_of_reasoning(
+    figures: str, known: dict[str, Any], open_stub: OpenStub, open_upstream: OpenUpstream
+) -> None:
+    async def answer(request: web.Request, seen: Seen) -> web.StreamResponse:
+        if seen.path == "/tokenize":
+            return web.json_response({"count": 60 if b"preserve_thinking" in seen.body else 20})
+        return web.json_response({}, status=400)
+
+    stub = await open_stub(answer)
+    stub.props, stub.page, stub.paths = None, figures, ("/v1/messages", "/v1/chat/completions", "/tokenize")
+    assert await open_upstream(stub.url).traits() == Traits("anthropic", **known)
+    assert [seen.path for seen in stub.seen].count("/tokenize") == (2 if known else 0)
+    assert "/metrics" in [seen.path for seen in stub.beside]
+
+
 async def test_who_says_what_the_server_is_is_believed(open_stub: OpenStub, open_upstream: OpenUpstream) -> None:
     stub = await open_stub(slots=3)
     assert await open_upstream(stub.url, kind="chat").traits() == Traits("chat")

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from keepwarm.core.answer import Answer, Call
 from keepwarm.core.events import Failed
-from keepwarm.core.prompt import Message, Text, ToolResult, ToolUse, Turn
+from keepwarm.core.prompt import Message, Options, Text, ToolResult, ToolUse, Turn
 from keepwarm.rules.engine import RuleBook
 from keepwarm.upstream.anthropic import Anthropic
 from keepwarm.upstream.anthropic_stream import AnthropicReader
+from keepwarm.upstream.api import Draft, Traits
 from tests.upstream.byte_path import COUNTDOWN, HEADER, Conversation, Sender, conversations
 
 CALL_ID = "toolu_01A09q90qw90lq917835lq9"
@@ -277,3 +279,14 @@ def test_a_text_block_that_was_a_string_is_written_as_a_block(before: bool) -> N
     (one,) = left["messages"]
     assert {block["text"].split()[0] for block in one["content"]} == {"go", "<system-reminder>"}
     assert all(block.keys() == {"type", "text"} for block in one["content"])
+
+
+def test_a_template_that_drops_reasoning_is_told_to_keep_it() -> None:
+    came = b'{"model":"m", "messages":[{"role":"user","content":"hi"}]}'
+    draft = Draft(came, Options("m"), b"", b"", (b"",), ((0, 1),), keeps=True)
+    told = b'{"preserve_thinking":true,"clear_thinking":false}'
+    assert Anthropic().request(draft).body == came.removesuffix(b"}") + b',"chat_template_kwargs":' + told + b"}"
+    assert Anthropic().request(replace(draft, untouched=True)).body is came
+    own = came.removesuffix(b"}") + b',"chat_template_kwargs":{"clear_thinking":true,"preserve_thinking":false}}'
+    assert Anthropic().request(replace(draft, body=own)).body == own
+    assert Anthropic(Traits(drops_thinking=True)).drops_thinking

@@ -95,5 +95,6 @@ def test_what_is_not_known_of_a_server_is_assumed_harmless() -> None:
     """No slot is asked for, no length is promised, and a picture is sent rather than dropped."""
     traits = Traits()
     assert (traits.slots, traits.context, traits.vision, traits.first_party) == (0, None, True, False)
+    assert (traits.server, traits.drops_thinking) == ("", False)
     assert traits.chat, "where it is not spoken the server says so"
-    assert Draft.__struct_defaults__ == (None, (), (), (), b"", 0, False)
+    assert Draft.__struct_defaults__ == (None, (), (), (), b"", 0, False, False)

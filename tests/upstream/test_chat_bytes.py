@@ -198,3 +198,13 @@ def test_a_late_tool_can_be_called_and_is_not_printed_at_the_head() -> None:
     assert sent["chat_template_kwargs"]["tools"] == [printed, odd]
     assert list(sent["chat_template_kwargs"]["tools"][0]["function"]) == ["name", "description", "parameters"]
     assert sent["chat_template_kwargs"]["novel"] == 1
+
+
+def test_a_template_that_drops_reasoning_is_told_to_keep_it() -> None:
+    came = request(chat_template_kwargs={"novel": 1})
+    sent = ChatBytes().request(replace(draft(came), keeps=True)).body
+    switches = {"novel": 1, "preserve_thinking": True, "clear_thinking": False}
+    assert json.loads(sent) == json.loads(came) | {"chat_template_kwargs": switches}
+    assert sent.startswith(came.removesuffix(b"}}")), "nothing else moved"
+    assert ChatBytes().request(replace(draft(came, untouched=True), keeps=True)).body is came
+    assert ChatBytes(Traits(drops_thinking=True)).drops_thinking

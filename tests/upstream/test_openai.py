@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from keepwarm.core.events import Failed
 from keepwarm.core.prompt import Media, Message, Options, SystemBlock, Text, Tool, Turn
@@ -60,3 +61,10 @@ def test_reading_and_failing() -> None:
     assert isinstance(OpenAI().reader(stream=False), ChatReader)
     assert OpenAI().reader(stream=False).feed(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
     assert OpenAI().failure(429, {"retry-after": "1"}, b"{}") == Failed(429, "{}", "rate_limit", "1")
+
+
+def test_a_template_that_drops_reasoning_is_told_to_keep_it() -> None:
+    sent = json.loads(OpenAI().request(replace(DRAFT, keeps=True)).body)
+    assert sent["chat_template_kwargs"] == {"preserve_thinking": True, "clear_thinking": False}
+    assert b"chat_template_kwargs" not in OpenAI().request(DRAFT).body
+    assert OpenAI(Traits(drops_thinking=True)).drops_thinking
