@@ -6,7 +6,8 @@
 `POST /v1/messages` and `/v1/chat/completions` are answered as a stream in vLLM's own shape with vLLM's own counts.
 Before an answer ends, its tokens have been processed behind the prompt (without the token that ends the turn, which
 vLLM samples and never processes), so that the prefix cache holds what it would hold after generating them: full blocks.
-Each server has a cache of its own in the one engine, by a `cache_salt`. Every other path is passed through.
+Each server has a cache of its own in the one engine, by a `cache_salt`. Every other path is passed through, and
+questions about tokens are asked of its one model.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from keepwarm.testing.answers import Answer, Script
 from keepwarm.testing.messages_shapes import as_chat, hoisted
 from keepwarm.testing.scripted import Exchange
 from keepwarm.testing.slot_calls import Refused
+from keepwarm.testing.vllm import NAME
 from keepwarm.testing.vllm_calls import CHAT, MESSAGES, VllmCalls
 from keepwarm.testing.vllm_shapes import ChatStream, Counted, MessagesStream
 
@@ -35,6 +37,7 @@ Cut = Callable[[Json], int]
 """A chat completions body -> how many pieces of its answer go out before it stands still; 0 = all, and it ends."""
 _MAX_BODY: Final = 1 << 30
 _HOP_BY_HOP: Final = frozenset(("connection", "content-length", "host", "keep-alive", "transfer-encoding"))
+_TOKENS: Final = ("/render", "/tokenize", "/detokenize")
 _PATIENCE: Final = 120.0
 """Seconds that an answer stands still at most."""
 
@@ -133,7 +136,7 @@ class ScriptedVllm:
 
     async def _pass_through(self, request: web.Request) -> web.StreamResponse:
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
-        url, body = self.engine_url + request.raw_path, await request.read()
+        url, body = self.engine_url + request.raw_path, _of_its_model(request.path, await request.read())
         async with self._session.request(request.method, url, data=body or None, headers=headers) as answer:
             kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
             return web.Response(status=answer.status, body=await answer.read(), headers=kept)
@@ -237,6 +240,16 @@ class _Run:
             tokens = await calls.tokens(self._prompt + text)
         self._fed, self._held = await calls.feed(tokens), len(tokens)
         return len(tokens) - len(self._tokens) + 1
+
+
+def _of_its_model(path: str, body: bytes) -> bytes:
+    """A question about tokens, asked of the one model that there is, whatever the client calls it."""
+    if not path.endswith(_TOKENS):
+        return body
+    try:
+        return msgspec.json.encode(msgspec.json.decode(body, type=Json) | {"model": NAME})
+    except msgspec.MsgspecError:
+        return body
 
 
 def _hoisted(path: str, body: Json) -> Json:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from keepwarm.codec.splice import members
-from keepwarm.core.prompt import Edit
 from keepwarm.upstream.switches import MEMBER, SWITCHES, edits, switched
 
 BOTH = {"preserve_thinking": True, "clear_thinking": False}
@@ -35,4 +34,4 @@ def test_what_is_added_is_listed(said: dict[str, Any], now: dict[str, Any] | Non
     before = json.dumps(said[MEMBER]) if said else ""
     rows = [(edit.code, edit.path, edit.before, json.loads(edit.after)) for edit in listed]
     assert rows == ([] if now is None else [("HIS002", "/chat_template_kwargs", before, now)])
-    assert all(isinstance(edit, Edit) and edit.note for edit in listed)
+    assert all(edit.note for edit in listed)
