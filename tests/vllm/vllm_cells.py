@@ -1,8 +1,8 @@
 """The cells of the scenario matrix on vLLM: those of llama.cpp's, but for what the tables here leave out, and why.
 
-One template is played whole, mended and observed, in both shapes. Of the others a share is, so that all of it takes some
-twenty minutes: `qwen_like` mended, in the Messages shape every row and in the Chat Completions shape those of HIS002;
-`strict_system` and `dated` the rows of OTHERS in the Chat Completions shape, mended and observed.
+One template is played whole, mended and observed, in both shapes. Of the others a share is, so that all of it takes
+some twenty minutes: `qwen_like` mended, in the Messages shape every row and in the Chat Completions shape those of
+HIS002; `strict_system` and `dated` the rows of OTHERS in the Chat Completions shape, mended and observed.
 
 vLLM has one prefix cache for everybody, in blocks, and no slots. Each play has a cache of its own in it.
 """
@@ -20,7 +20,7 @@ TEMPLATES: Final = ("tools_first", "qwen_like", "strict_system", "dated")
 """Those that are played, in this order: vLLM starts anew for each. Three hundred cells a template."""
 WHOLE: Final = "tools_first"
 """The one of which every cell is played."""
-OTHERS: Final = ("clean-resume", "HIS001-moved", "HIS002-dropped", "HIS003-rewritten", "ORD003-keys")
+OTHERS: Final = ("clean-resume", "HIS001-moved", "HIS002-dropped", "HIS003-rewritten")
 """What is injected, one at a time, on a template that neither drops nor moves anything on vLLM."""
 STRIPPED: Final = ("VOL001",)
 """What vLLM takes out of the prompt itself, so that it costs nothing where the gateway only observes."""
