@@ -177,7 +177,8 @@ async def test_a_messages_server_says_what_to_do(
     assert (status, kind) == (404, "invalid_request_error")
     assert "POST /v1/messages" in message
     assert "--upstream" in message
-    assert [seen.path for seen in stub.beside] == ["/props", PATH], "it was asked what it takes, and nothing more"
+    asked = [seen.path for seen in stub.beside]
+    assert asked == ["/props", PATH, "/metrics"], "it was asked what it is and what it takes, and nothing more"
 
 
 @pytest.mark.parametrize(

@@ -90,9 +90,9 @@ async def test_a_fork_and_the_session_that_it_left_are_processed_once_each(
             await talk.turn()
     row = server.exchanges
     slot = row[0].slot
-    assert [exchange.slot == slot for exchange in row] == [True, True, True, True, True, False, True, False]
-    # The fork goes on in the slot that it found; the older one comes back and begins another, as the fork would have.
-    assert pays(row[5]) > row[5].prompt_tokens - 20
+    assert [exchange.slot == slot for exchange in row] == [True, True, True, True, True, True, False, True]
+    # The older one comes back and keeps nearly half of what the fork left; the fork finds its own in the host cache.
+    assert 0.3 < pays(row[5]) / row[5].prompt_tokens < 0.6
     assert max(pays(exchange) for place, exchange in enumerate(row) if place not in (0, 5)) < 250
     assert row[3].prompt.startswith(row[2].prompt)
 
