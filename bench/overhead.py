@@ -62,7 +62,7 @@ class Size(NamedTuple):
 
 
 FULL: Final = (Size(64_000, 48, 2, 3), Size(400_000, 24, 2, 5), Size(1_000_000, 16, 2, 4))
-QUICK: Final = (Size(64_000, 16, 1, 1), Size(150_000, 16, 1, 1))
+QUICK: Final = (Size(64_000, 6, 1, 1), Size(150_000, 6, 1, 1))
 
 
 class Cell:

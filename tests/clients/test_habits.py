@@ -14,6 +14,7 @@ from tests.clients.stage import Client
 pytestmark = pytest.mark.timeout(400)
 
 
+@pytest.mark.matrix
 async def test_midnight_costs_nothing(tmp_path: Path, hand_in: HandIn) -> None:
     await play_and_judge(cell(OLD, "midnight", "qwen_like"), tmp_path, hand_in)
 
@@ -37,13 +38,13 @@ async def test_tools_that_come_late_cost_their_definition(tmp_path: Path, hand_i
     await play_and_judge(cell(OLD, "late_tools", "qwen_like"), tmp_path, hand_in)
 
 
-@pytest.mark.parametrize(
-    "client", [pytest.param(OLD, id=OLD.version, marks=pytest.mark.matrix), pytest.param(NEW, id=NEW.version)]
-)
+@pytest.mark.matrix
+@pytest.mark.parametrize("client", [pytest.param(OLD, id=OLD.version), pytest.param(NEW, id=NEW.version)])
 async def test_a_compacted_conversation_keeps_its_head(client: Client, tmp_path: Path, hand_in: HandIn) -> None:
     await play_and_judge(cell(client, "compacted", "qwen_like"), tmp_path, hand_in)
 
 
+@pytest.mark.matrix
 async def test_a_cleared_conversation_keeps_its_head(tmp_path: Path, hand_in: HandIn) -> None:
     await play_and_judge(cell(NEW, "cleared", "dated"), tmp_path, hand_in)
 
