@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from keepwarm.logs.api import NO_ANSWER, Exchange, Status, lowered
-from keepwarm.logs.instant import instant
+from keepwarm.logs.instant import instant, since
 from keepwarm.logs.pairs import body_of
 
 _NOTHING: Final = msgspec.Raw()
@@ -70,10 +70,6 @@ class ClaudeTrace(msgspec.Struct, frozen=True):
             status=response.status_code,
             answer_headers=lowered(response.headers),
             answer=response.body_raw.encode("utf-8", "surrogatepass") or body_of(response.body),
-            first_byte_ms=_since(at, instant(response.timestamp)),
-            total_ms=_since(at, instant(pair.logged_at)) if pair.logged_at else None,
+            first_byte_ms=since(at, response.timestamp),
+            total_ms=since(at, pair.logged_at or None),
         )
-
-
-def _since(begin: float, end: float) -> float | None:
-    return (end - begin) * 1000 if end >= begin else None

@@ -30,6 +30,14 @@ def instant(said: float | str) -> float:
     return max(0.0, whole + fraction)
 
 
+def since(begin: float, said: float | str | None) -> float | None:
+    """Milliseconds from `begin` (Unix seconds) to a moment; None where it is not told or lies before. Raises ValueError
+    for what is no moment."""
+    if said is None or (end := instant(said)) < begin:
+        return None
+    return (end - begin) * 1000
+
+
 def _offset(zone: str) -> int:
     """Seconds that a zone is before UTC."""
     if zone in "Zz":

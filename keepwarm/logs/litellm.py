@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from keepwarm.logs.api import NO_ANSWER, Exchange, Unreadable
-from keepwarm.logs.instant import instant
+from keepwarm.logs.instant import instant, since
 from keepwarm.logs.pairs import body_of
 
 _NOTHING: Final = msgspec.Raw()
@@ -59,7 +59,7 @@ class LiteLLM(msgspec.Struct, frozen=True):
         if said.stream is not None:
             body["stream"] = said.stream
         at = instant(said.start)
-        first = _since(at, said.first) if said.stream else None
+        first = since(at, said.first) if said.stream else None
         return Exchange(
             at=at,
             url=_url(said.api_base or ""),
@@ -68,13 +68,9 @@ class LiteLLM(msgspec.Struct, frozen=True):
             answer=body_of(said.response) if said.status == "success" else b"",
             first_byte_ms=first,
             first_token_ms=first,
-            total_ms=_since(at, said.end),
+            total_ms=since(at, said.end),
         )
 
 
 def _url(base: str) -> str:
     return base if base.endswith("/chat/completions") else f"{base.rstrip('/').removesuffix('/v1')}{_PATH}"
-
-
-def _since(begin: float, end: float | None) -> float | None:
-    return None if end is None or instant(end) < begin else (instant(end) - begin) * 1000

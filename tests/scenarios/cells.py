@@ -6,9 +6,11 @@ client does then costs what it must, and is to be named.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
+import pytest
 
 from keepwarm.testing.scenarios.injection import Injection, Shape
 from keepwarm.testing.scenarios.played import Setting
@@ -146,3 +148,17 @@ off."""
 def not_yet(cell: Cell) -> str:
     """Why a cell fails still; "" when it must pass."""
     return next((why for name, why in NOT_YET.items() if cell.name.startswith(name)), "")
+
+
+def each(row: Iterable[Cell], not_yet: Callable[[Cell], str]) -> pytest.MarkDecorator:
+    """The cells as parameters of a test; one of which `not_yet` says why it fails still is expected to."""
+    return pytest.mark.parametrize(
+        "cell",
+        [
+            pytest.param(
+                cell, id=cell.name, marks=[pytest.mark.xfail(reason=why, raises=AssertionError)] if why else []
+            )
+            for cell in row
+            for why in [not_yet(cell)]
+        ],
+    )

@@ -15,38 +15,24 @@ from keepwarm.testing.scenarios.simulation import simulate
 from keepwarm.testing.scenarios.table import INJECTIONS
 from keepwarm.testing.scenarios.verdicts import faults
 from keepwarm.testing.templates import NAMES
-from tests.scenarios.cells import NOT_YET, SHAPES, Cell, cells, not_yet, representatives, simulated
+from tests.scenarios.cells import NOT_YET, SHAPES, Cell, cells, each, not_yet, representatives, simulated
 from tests.scenarios.conftest import EnginesFor
 
 
-def each(row: list[Cell]) -> pytest.MarkDecorator:
-    """The cells as parameters; one that fails still is expected to."""
-    return pytest.mark.parametrize(
-        "cell",
-        [
-            pytest.param(
-                cell, id=cell.name, marks=[pytest.mark.xfail(reason=why, raises=AssertionError)] if why else []
-            )
-            for cell in row
-            for why in [not_yet(cell)]
-        ],
-    )
-
-
 @pytest.mark.matrix
-@each(cells())
+@each(cells(), not_yet)
 async def test_a_cell_on_the_real_engine(cell: Cell, engines_for: EnginesFor, tmp_path: Path) -> None:
     played = await play(cell.scenario, cell.setting, engines_for(cell), tmp_path / "ledger.sqlite")
     assert faults(played) == []
 
 
-@each(representatives())
+@each(representatives(), not_yet)
 async def test_a_representative_on_the_real_engine(cell: Cell, engines_for: EnginesFor, tmp_path: Path) -> None:
     played = await play(cell.scenario, cell.setting, engines_for(cell), tmp_path / "ledger.sqlite")
     assert faults(played) == []
 
 
-@each(simulated())
+@each(simulated(), not_yet)
 def test_a_cell_with_a_simulated_cache(cell: Cell) -> None:
     assert faults(simulate(cell.scenario, cell.setting)) == []
 

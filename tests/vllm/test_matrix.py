@@ -17,7 +17,7 @@ from keepwarm.testing.scenarios.stands import VLLM
 from keepwarm.testing.scenarios.verdicts import faults
 from keepwarm.testing.templates import template_text
 from keepwarm.testing.vllm import Vllm, VllmOptions
-from tests.scenarios.cells import Cell, cells
+from tests.scenarios.cells import Cell, cells, each
 from tests.vllm.vllm_cells import (
     NOT_PLAYED,
     NOT_YET_HERE,
@@ -51,21 +51,7 @@ def vllm_for(vllm_options: VllmOptions, tmp_path_factory: pytest.TempPathFactory
         vllm.stop()
 
 
-def each(row: list[Cell]) -> pytest.MarkDecorator:
-    """The cells as parameters; one that fails still is expected to."""
-    return pytest.mark.parametrize(
-        "cell",
-        [
-            pytest.param(
-                cell, id=cell.name, marks=[pytest.mark.xfail(reason=why, raises=AssertionError)] if why else []
-            )
-            for cell in row
-            for why in [vllm_not_yet(cell)]
-        ],
-    )
-
-
-@each(vllm_cells())
+@each(vllm_cells(), vllm_not_yet)
 async def test_a_cell_on_a_real_vllm(cell: Cell, vllm_for: VllmFor, tmp_path: Path) -> None:
     engines = [vllm_for(cell.template).url] * cell.engines
     played = await play(cell.scenario, vllm_setting(cell), engines, tmp_path / "ledger.sqlite", VLLM)
