@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keepwarm.logs.instant import instant
+from keepwarm.logs.instant import instant, since
 
 NOON = 1_790_078_400.0
 
@@ -44,3 +44,10 @@ def test_it_counts_as_the_library_does(day: datetime, zone: timezone) -> None:
 def test_what_is_no_moment(said: float | str) -> None:
     with pytest.raises(ValueError, match=r"moment|ISO 8601"):
         instant(said)
+
+
+def test_the_time_since_a_moment() -> None:
+    assert since(1_000_000_000.0, 1_000_000_000.25) == 250.0
+    assert since(1_000_000_000.0, "2001-09-09T01:46:41Z") == 1000.0
+    assert since(1_000_000_000.0, 999_999_999.0) is None
+    assert since(1_000_000_000.0, None) is None

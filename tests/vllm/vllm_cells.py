@@ -47,8 +47,6 @@ NOT_YET_HERE: Final[dict[str, str]] = {
     "VOL001-each-HIS001-moved-HIS007-cut- observed": _TAKES_THE_LINE_OUT,
 }
 """Rows that fail on vLLM, and why: the words that stand in a cell's name. It may only shrink."""
-PASSES_HERE: Final = ("clean-fork",)
-"""What fails on llama.cpp for want of slots."""
 
 
 def vllm_cells() -> list[Cell]:
@@ -82,4 +80,4 @@ def vllm_setting(cell: Cell) -> Setting:
 def vllm_not_yet(cell: Cell) -> str:
     """Why a cell fails still; "" when it must pass."""
     here = (why for name, why in NOT_YET_HERE.items() if all(word in cell.name for word in name.split()))
-    return next(here, "") or ("" if cell.injections == PASSES_HERE else not_yet(cell))
+    return next(here, "") or not_yet(cell)
