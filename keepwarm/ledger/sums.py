@@ -95,6 +95,11 @@ class Bucket(msgspec.Struct, frozen=True):
     sums: Sums
 
 
+def microseconds(ms: float) -> int:
+    """Milliseconds, 0 or more, as whole microseconds: halves go up, as where the file reckons (SQLite's round)."""
+    return floor(ms * 1000 + 0.5)
+
+
 def of_record(record: Record) -> Sums:
     """The sums of one request."""
     usage, verdict = record.usage, record.verdict
@@ -111,7 +116,7 @@ def of_record(record: Record) -> Sums:
         lost_tokens=verdict.lost if verdict is not None else 0,
         misses=int(verdict is not None and verdict.outcome in ("partial", "miss")),
         **{
-            f"{name}_ms": round((ms or 0.0) * 1000) / 1000
+            f"{name}_ms": microseconds(ms or 0.0) / 1000
             for name, ms in zip(_TIMES, (lost_ms, usage.prompt_ms, usage.output_ms), strict=True)
         },
     )
