@@ -306,7 +306,7 @@ class Stabiliser:
         return {tool.name: tool for tool in tools if self._waits(tool)}
 
     def _waits(self, tool: Tool) -> bool:
-        """Whether a tool is kept from the model until a result loads it; a server of the Messages API does it itself."""
+        """Whether a tool is kept from the model until a result loads it; the Messages API does that itself."""
         return tool.deferred and self._dialect.protocol != "anthropic"
 
 

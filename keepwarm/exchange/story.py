@@ -124,12 +124,11 @@ class Story:
 
     def _suspects(self, stable: Stable, keeper: Keeper) -> tuple[Suspect, ...]:
         """Where the request differs from the one before, and where the server's template makes it differ."""
-        found = [Suspect(one, self.rules.causes(one)) for one in stable.differences]
+        rows = stable.differences
+        found = [Suspect(one, self.rules.causes(one)) for one in rows]
         dropped = self._dropped(stable, keeper)
         if dropped is not None:
-            behind = (
-                at for at, one in enumerate(stable.differences) if one.where == "turn" and one.share > dropped.share
-            )
+            behind = (at for at, one in enumerate(rows) if one.where == "turn" and one.share > dropped.share)
             found.insert(next(behind, len(found)), Suspect(dropped, (dropping.CODE,)))
         return tuple(found)
 

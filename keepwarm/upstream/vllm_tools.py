@@ -1,8 +1,8 @@
 """Tools that vLLM's model can call and its chat template does not print (seen on vLLM 0.32).
 
 `chat_template_kwargs` may hold `tools`: the template then prints those, while `tools` of the request itself still makes
-the grammar and the parser of calls (renderers/params.py, where what a request says is laid over vLLM's own values). They
-are printed as they come, so they are written as vLLM writes those of `tools`: with what is not said as null.
+the grammar and the parser of calls (renderers/params.py, where what a request says is laid over vLLM's own values).
+They are printed as they come, so they are written as vLLM writes those of `tools`: with what is not said as null.
 
 A renderer that has no template does not read it: nobody is sent any who has not been seen to heed it.
 """
