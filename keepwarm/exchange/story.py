@@ -18,6 +18,7 @@ from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
 from keepwarm.ledger.server_side import Server
 from keepwarm.ledger.verdict import Predecessor, Scene, Suspect, judge
 from keepwarm.rules.engine import RuleBook
+from keepwarm.session.lineage import Sent
 from keepwarm.upstream import switches
 from keepwarm.wire.api import ClientFacts, Parsed
 
@@ -212,7 +213,10 @@ class Story:
         replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
         points = sent.points(stable.lineage.points) if suspects else ()
         held = stable.branch.prompt_tokens if stable.branch is not None else None
-        return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed, points=points, held=held)
+        output = sent.output_tokens
+        if output is None and suspects:
+            output = _generated(sent)
+        return Predecessor(sent.prompt_tokens, output, share, replayed, points=points, held=held)
 
     def _recording(self) -> Recording | None:
         if self.stable is None or self.parsed is None:
@@ -225,6 +229,16 @@ class Story:
             tuple((digest.wire(text), bytes(text)) for text in (*received, *self.parsed.messages_raw)),
             tuple((digest.wire(text), text) for text in sent),
         )
+
+
+def _generated(sent: Sent) -> int | None:
+    """About how many tokens an answer has that broke off before the server had counted it: its bytes, at the rate of
+    its prompt's; rather too few, for those hold more than words."""
+    answer = sent.answer
+    if answer is None or not sent.size or sent.prompt_tokens is None:
+        return None
+    said = len(answer.text) + len(answer.thinking) + sum(len(call.arguments) for call in answer.calls)
+    return round(said * sent.prompt_tokens / sent.size)
 
 
 def _known(value: float) -> float | None:
