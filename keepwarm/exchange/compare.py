@@ -114,11 +114,12 @@ def _system(before: HeadState, after: HeadState, size: int, read: Callable[[str]
     for old, new in zip(*blocks, strict=False):
         if old.text != new.text:
             what = f"system[{new.index}]" if new.index >= 0 else "system"
-            unread = min(len(text) - len(read(text)) for text in (old.text, new.text))
-            for offset in hunks(old.text, new.text):
-                if offset < unread:  # of what the server takes out itself
-                    continue
-                yield Difference("system", new.path, what, old.text, new.text, offset, "changed", *at(offset))
+            was, now = read(old.text), read(new.text)
+            lead = min(len(old.text) - len(was), len(new.text) - len(now))  # what the server takes out itself
+            texts = old.text[len(old.text) - len(was) - lead :], new.text[len(new.text) - len(now) - lead :]
+            for offset in hunks(was, now) if was != now else ():
+                place = lead + offset
+                yield Difference("system", new.path, what, *texts, place, "changed", *at(place))
         passed += len(old.text)
     if len(blocks[0]) != len(blocks[1]):
         kind = "added" if len(blocks[1]) > len(blocks[0]) else "removed"

@@ -9,6 +9,7 @@ A renderer that has no template does not read it: nobody is sent any who has not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -47,7 +48,7 @@ def is_heeded(one: int, two: int, told: int) -> bool:
     return 0 < one == told < two
 
 
-def _each(tools: bytes, write: Any) -> bytes:
+def _each(tools: bytes, write: Callable[[bytes], bytes]) -> bytes:
     rows = msgspec.json.decode(tools, type=list[msgspec.Raw]) if tools else []
     return b"[" + b",".join(write(bytes(row)) for row in rows) + b"]"
 
