@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from keepwarm.core.answer import Answer as Heard
 from keepwarm.exchange.commands import Open, Write
 from keepwarm.exchange.keeper import Call, Keeper, Manner
-from keepwarm.exchange.story import unserved
+from keepwarm.exchange.story import _generated, unserved
 from keepwarm.ledger.records import Record, Verdict
 from keepwarm.rules.engine import RuleBook, rule_book
 from keepwarm.session.journal import Journal
@@ -280,3 +282,14 @@ def test_what_the_template_drops_is_known_at_once(drops: bool, fields: Json, cau
         assert said.place is not None
         assert said.place.path == "/messages/1"
         assert "template prints the reasoning in messages[1] another way" in said.sentence
+
+
+def test_of_an_answer_that_broke_off_its_words_are_reckoned_where_something_differs() -> None:
+    on = keeper()
+    cut = Playbook(request(USER), on).answer_with(chat(Answer("Yes."), counts=Counts(0, 1000, 20, 12.5))).over()
+    assert cut.usage.output_tokens == 20
+    sent = next(iter(on.journal.lineages())).requests[0]
+    words = replace(sent, size=4000, prompt_tokens=1000, answer=replace(Heard("a" * 300), thinking="b" * 100))
+    assert _generated(words) == 100
+    assert _generated(replace(words, answer=None)) is None
+    assert _generated(replace(words, prompt_tokens=None)) is None
