@@ -205,7 +205,7 @@ def test_a_deferred_tool_is_shown_from_the_result_on_that_loads_it() -> None:
 
 
 def test_an_older_request_is_gone_back_to_only_where_nothing_else_was_processed_since() -> None:
-    """Behind all of it stand its answer and what is new; a turn of the latest request that says it otherwise is lost."""
+    """Behind all of it stand its answer and what is new; what the latest request says otherwise is lost."""
     on = keeper("chat", rules=RuleBook())
 
     def call(arguments: Json) -> Json:
