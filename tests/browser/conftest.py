@@ -1,4 +1,4 @@
-"""A real Chromium in front of a real gateway. A file has one browser, which takes a second to start; pages are its tests'.
+"""A real Chromium in front of a real gateway. A file has one, which takes a second to start; pages are a test's own.
 
 So the tests of a file share an event loop (their `pytestmark`), and what they wait for runs on it too (`on_loop`).
 """
