@@ -36,7 +36,7 @@ def vllm_model(directory: Path | None = None) -> Path:
 
     directory   where it is kept; None = `keepwarm` in the user's cache folder
 
-    MissingExtra when `numpy` is not installed, EngineError where the demo model is not.
+    MissingExtra when `gguf` or `numpy` is not installed, EngineError where the demo model is not.
     """
     if directory is None:
         directory = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "keepwarm"
@@ -59,7 +59,7 @@ def write_vllm_model(folder: Path, *, tokenizer_from: Path, chat_template: str, 
     chat_template   Jinja text
     seed            of the random weights
 
-    MissingExtra when `numpy` is not installed.
+    MissingExtra when `gguf` or `numpy` is not installed.
     """
     try:
         import numpy as np
