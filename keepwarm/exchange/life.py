@@ -126,7 +126,8 @@ class Life:
             yield from passage.take_slot(choice.slot)
             yield from self._hand_over(choice, outgoing, passage, terms.dialect)
         if parsed.options.diagnose is not None:
-            now = Now(stable.options, head, stable.trail, self._front, parsed.leading, rules.known)
+            read = terms.dialect.read
+            now = Now(stable.options, head, stable.trail, self._front, parsed.leading, rules.known, read=read)
             passage.writer.feed(diagnose(journal, stable, now))
         stable.lineage.count += 1
         story.sent_bytes = len(outgoing.body)
