@@ -26,11 +26,12 @@ LATE: Final[Json] = {"name": "Tracker", "description": "How much is open.", "inp
 WAYS: Final = (("anthropic", "/v1/messages"), ("", "/v1/chat/completions"))
 
 
-def strict(chat: Json) -> Json:
-    """A chat body whose late tool is strict; an ordinary proxy does not say so."""
+def insisting(chat: Json) -> Json:
+    """A chat body whose late tool is strict, and has to be called where it is there; an ordinary proxy says neither."""
     for tool in chat["tools"]:
         if tool["function"]["name"] == LATE["name"]:
             tool["function"]["strict"] = True
+            chat["tool_choice"] = {"type": "function", "function": {"name": LATE["name"]}}
     return chat
 
 
@@ -53,7 +54,7 @@ async def test_it_costs_what_is_new_and_can_be_called(
         body = talk.body(tools=tools, max_tokens=64)
         if turn:
             body["tool_choice"] = {"type": "tool", "name": LATE["name"]}
-        answer = await post(http, gateway.url + path, body if path == "/v1/messages" else strict(chat_of(body)))
+        answer = await post(http, gateway.url + path, body if path == "/v1/messages" else insisting(chat_of(body)))
         await records.until(turn + 1)
         if turn:  # the grammar of a call is made of `tools`; a model that answers in noise may not come to its end
             assert LATE["name"] in json.dumps(answer)
