@@ -34,6 +34,21 @@ slot with
             content is saved, the request keeps its half, and the other finds its own whole when it is REFILLed.
 
 Where the content is not known, or a model cannot be cut like that, it is processed once in the empty slot instead.
+
+Two sessions in one folder, or two sub-agents of one kind, begin with the same head and hang together in no other way.
+A server that starts a task saves every idle slot to its host cache first, and by default each of them keeps what is in
+it (measured on xllamacpp 2026.10: `--cache-idle-slots`). So a new conversation with the head of one that is seated gets
+
+    COPY    into an empty slot: one token of something else, as for a REFILL. The request then finds the saved copy of
+            the other and loads it, of which it keeps the head. The other still has all of its own in its slot. An entry
+            of which less than a quarter would be kept is not loaded.
+    SHARE   of a slot whose tenant gives it up to it: what both have in common, less than half of the content. That is
+            saved as for a CLEAR, and so much less is processed.
+
+No COPY is made where the copy may be all that another one has: one that lost its seat, or any where idle slots are
+emptied as well. llama.cpp does that with one KV cache for all slots (`--kv-unified`, which is what it takes where no
+`--parallel` is given). There a slot is empty when its conversation comes back to it after others, and a request to an
+empty slot looks for nothing in the host cache: so it is REFILLed.
 """
 
 from __future__ import annotations
@@ -44,7 +59,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-Handover: TypeAlias = Literal["none", "refill", "clear", "keep", "split"]
+Handover: TypeAlias = Literal["none", "refill", "clear", "keep", "split", "copy", "share"]
 Bond: TypeAlias = Literal["", "fork", "successor"]
 """How a new conversation hangs together with an older one: it repeats its turns, or takes its place."""
 SIDE = "side"
@@ -56,6 +71,18 @@ PART: Final = 0.45
 """Of what is in a slot, so much is less than half for certain: the server does not count its answer's last token."""
 FORKS = 16
 """Lineages of one fork that are remembered for a seat."""
+LEAST: Final = 1_024
+"""Tokens of a head for which a copy is worth two tiny requests and the loading of all that stands behind it."""
+LOADED: Final = 4
+"""What the server saved is loaded where no less than one part in so many of it is of use."""
+
+
+class Alike(msgspec.Struct, frozen=True):
+    """Another conversation with the same head."""
+
+    lineage: str
+    tokens: int
+    """Of the head, as far as both have it, about."""
 
 
 class Guest(msgspec.Struct, frozen=True):
@@ -73,6 +100,8 @@ class Guest(msgspec.Struct, frozen=True):
     """Of its prompt before."""
     parted: bool = False
     """It is a fork of which it is known that the other goes on as well."""
+    alike: tuple[Alike, ...] = ()
+    """When it is new: the conversations that it has its head in common with."""
 
 
 class Chair(msgspec.Struct, frozen=True):
@@ -92,7 +121,9 @@ class Chair(msgspec.Struct, frozen=True):
     shared: bool = False
     """One of these has come back, and the tenant is it."""
     tokens: int = 0
-    """Of its content; 0 while that is not known."""
+    """Of its content; 0 while that is not known. Where nobody sits in it there may be something foreign in it."""
+    left: int = 0
+    """`SeatTable.clock` when its latest request was over."""
 
 
 class SeatTable(msgspec.Struct, frozen=True):
@@ -103,8 +134,14 @@ class SeatTable(msgspec.Struct, frozen=True):
     clock: int = 0
     known: tuple[str, ...] = ()
     """Tenants that have had a seat and lost it, the latest last: their cache may be in the server's host memory."""
+    ended: tuple[str, ...] = ()
+    """Those of `known` whose place a successor took: nobody waits for them."""
     splits: bool = False
     """What is in a slot can be cut anywhere."""
+    clears: bool | None = None
+    """Idle slots are emptied when another one begins to work; None while that is not known."""
+    saves: bool | None = None
+    """What a slot loses is in the server's host cache; None while that is not known."""
 
     def busy(self) -> int:
         """Slots at work."""
@@ -123,7 +160,13 @@ class Choice(msgspec.Struct, frozen=True):
     anew: str = ""
     """Why a conversation that has been here before begins anew in this slot; "" when it does not."""
     keeps: int = 0
-    """Tokens that stay in the slot when it is split."""
+    """Tokens that stay in the slot when it is split or shared, at the most."""
+    stands: int = 0
+    """Of a new conversation: tokens of its head, about, that stand in another one's slot."""
+    source: int | None = None
+    """The slot of `stands`; of a copy, that of the conversation that it is made of."""
+    missed: str = ""
+    """Why what stands there is not to be had; "" where it is, or nothing stands."""
 
 
 def seats(count: int, before: Sequence[tuple[Guest, int | None]] = (), *, splits: bool = False) -> SeatTable:
@@ -142,7 +185,7 @@ def seats(count: int, before: Sequence[tuple[Guest, int | None]] = (), *, splits
             chairs[slot] = Chair(slot, tenant, guest.session, guest.kind, used)
         elif tenant != SIDE:
             known.append(tenant)
-    return SeatTable(tuple(chairs.values()), len(before), tuple(known[-KNOWN:]), splits)
+    return SeatTable(tuple(chairs.values()), len(before), tuple(known[-KNOWN:]), splits=splits)
 
 
 def choose(table: SeatTable, guest: Guest) -> Choice:
@@ -152,30 +195,63 @@ def choose(table: SeatTable, guest: Guest) -> Choice:
     tenant = _tenant(guest, len(table.chairs))
     for chair in table.chairs:
         if chair.tenant == tenant:
-            return _seated(table, chair, guest, tenant, "its own slot", "none")
+            return _seated(table, chair, guest, tenant, "its own slot", _again(table, chair, "none"))
     inherited = _inherited(table, guest)
-    empty = next((chair for chair in table.chairs if not chair.tenant), None)
+    empty = _empty(table)
     if inherited is not None:
         chair, bond = inherited
         both = tenant in chair.forks or guest.parted
         if empty is not None and both and (chair.shared or guest.tokens <= FEW):
             return _beside(table, guest, tenant, chair, empty)
-        return _seated(table, chair, guest, tenant, *_INHERITED[bond], bond)
+        reason, handover = _INHERITED[bond]
+        return _seated(table, chair, guest, tenant, reason, _again(table, chair, handover), bond)
     known = tenant in table.known
-    if empty is not None:
-        return _seated(table, empty, guest, tenant, "a slot that was empty", "refill" if known else "none")
-    chair, reason = _least_missed(table, guest)
-    return _seated(table, chair, guest, tenant, reason, "refill" if known else "clear")
+    if empty is None:
+        return _in_anothers_place(table, guest, tenant)
+    if not known and (standing := _standing(table, guest)) is not None:
+        return _with_a_copy(table, guest, tenant, empty, standing)
+    handover: Handover = "refill" if known else "clear" if empty.tokens else "none"
+    return _seated(table, empty, guest, tenant, "a slot that was empty", handover)
+
+
+def doubtful(table: SeatTable, guest: Guest) -> int | None:
+    """The empty slot in which it can be tried whether the server saves what a slot loses, where the seat of this guest
+    hangs on that; None where it does not."""
+    if table.saves is not None or choose(replace(table, saves=True), guest).handover != "split":
+        return None
+    empty = _empty(table)
+    return None if empty is None else empty.slot
+
+
+def tried(table: SeatTable, slot: int) -> SeatTable:
+    """The table while something is tried in an empty slot; `leave` when that is over."""
+    return _with_chair(table, slot, lambda chair: replace(chair, busy=chair.busy + 1))
+
+
+def late(table: SeatTable, guest: Guest) -> int | None:
+    """The slot of a conversation that comes back when another has come and gone since, where it is not known whether
+    idle slots are emptied then; None where it is known, or nothing can be told."""
+    if table.clears is not None:
+        return None
+    tenant = _tenant(guest, len(table.chairs))
+    mine = next((chair for chair in table.chairs if chair.tenant == tenant and chair.tokens and not chair.busy), None)
+    if mine is None:
+        return None
+    others = any(chair.used > mine.left and chair.tokens and not chair.busy for chair in table.chairs)
+    return mine.slot if others else None
 
 
 def leave(table: SeatTable, slot: int | None, tokens: int = 0) -> SeatTable:
     """The table when a request in `slot` is over; `tokens` are what is in it then, 0 where that is not known."""
-    return _with_chair(table, slot, lambda chair: replace(chair, busy=max(0, chair.busy - 1), tokens=tokens))
+    return _with_chair(
+        table, slot, lambda chair: replace(chair, busy=max(0, chair.busy - 1), tokens=tokens, left=table.clock)
+    )
 
 
 def emptied(table: SeatTable) -> SeatTable:
-    """The table when it is no longer known what is in the slots."""
-    return replace(table, chairs=tuple(replace(chair, tokens=0) for chair in table.chairs))
+    """The table when it is no longer known what is in the slots, and which server it is."""
+    chairs = tuple(replace(chair, tokens=0) for chair in table.chairs)
+    return replace(table, chairs=chairs, clears=None, saves=None)
 
 
 def _tenant(guest: Guest, chairs: int) -> str:
@@ -201,12 +277,73 @@ def _inherited(table: SeatTable, guest: Guest) -> tuple[Chair, Bond] | None:
 
 def _beside(table: SeatTable, guest: Guest, tenant: str, chair: Chair, empty: Chair) -> Choice:
     """A seat of its own for a guest of which another in `chair` shares the first turns: both go on."""
-    if table.splits and chair.tokens:
+    if table.splits and table.saves and not table.clears and chair.tokens:
         choice = _seated(table, chair, guest, tenant, f"the slot that it shared: {_SPLIT}", "split")
         return replace(choice, anew=_SPLIT, keeps=int(PART * chair.tokens))
     table = _with_chair(table, chair.slot, lambda old: replace(old, forks=_without(old.forks, tenant)))
     choice = _seated(table, empty, guest, tenant, f"a slot that was empty: {_PARTED}", "none")
     return replace(choice, anew=_PARTED)
+
+
+def _empty(table: SeatTable) -> Chair | None:
+    return next((chair for chair in table.chairs if not chair.tenant and not chair.busy), None)
+
+
+def _again(table: SeatTable, chair: Chair, handover: Handover) -> Handover:
+    """How a slot is taken again, or inherited: others that were at work since may have had it emptied."""
+    return "refill" if table.clears and chair.used != table.clock else handover
+
+
+def _standing(table: SeatTable, guest: Guest) -> tuple[Chair, int] | None:
+    """The chair with most of the guest's head in it, an idle one before others, and how many tokens that are."""
+    alike = {one.lineage: one.tokens for one in guest.alike}
+    chairs = [(chair, alike[chair.tenant]) for chair in table.chairs if chair.tenant in alike]
+    return max(chairs, key=lambda one: (one[1], not one[0].busy, -one[0].tokens), default=None)
+
+
+def _with_a_copy(table: SeatTable, guest: Guest, tenant: str, empty: Chair, standing: tuple[Chair, int]) -> Choice:
+    """An empty slot for a guest whose head stands in another, and a copy of that where it can be had."""
+    chair, tokens = standing
+    missed = _why_no_copy(table, guest, chair, tokens)
+    reason = "a slot that was empty"
+    if not missed:
+        reason += f", with a copy of the head in slot {chair.slot}"
+    choice = _seated(table, empty, guest, tenant, reason, "none" if missed else "copy")
+    return replace(choice, stands=tokens, source=chair.slot, missed=missed)
+
+
+def _why_no_copy(table: SeatTable, guest: Guest, chair: Chair, tokens: int) -> str:
+    """Why the head in a chair cannot be copied; "" when it can."""
+    if tokens < LEAST:
+        return "it is too little to be fetched"
+    if not table.splits:
+        return "it is not known that the model's cache can be cut there"
+    if table.clears:
+        return "with one cache for all slots (`--kv-unified`) that conversation would lose it"
+    if chair.busy:
+        return "that conversation was at work"
+    if any(one.lineage in table.known and one.lineage not in table.ended for one in guest.alike):
+        return "a copy might be taken from one that has no slot now"
+    if tokens * LOADED < chair.tokens or not chair.tokens:
+        return "the server loads no copy of which so little is of use"
+    return ""
+
+
+def _in_anothers_place(table: SeatTable, guest: Guest, tenant: str) -> Choice:
+    """The seat of the one that is missed least; where both have the same head, as much of that as may stay."""
+    chair, reason = _least_missed(table, guest)
+    if tenant in table.known:
+        return _seated(table, chair, guest, tenant, reason, "refill")
+    standing = _standing(table, guest)
+    keeps = int(PART * chair.tokens) if not chair.busy and table.splits and not table.clears else 0
+    common = min(keeps, max((one.tokens for one in guest.alike if one.lineage == chair.tenant), default=0))
+    if common >= LEAST:
+        choice = _seated(table, chair, guest, tenant, f"{reason}, but for the head that both have", "share")
+        return replace(choice, keeps=keeps)
+    choice = _seated(table, chair, guest, tenant, reason, "clear")
+    if standing is None:
+        return choice
+    return replace(choice, stands=standing[1], source=standing[0].slot, missed="all slots were taken")
 
 
 def _least_missed(table: SeatTable, guest: Guest) -> tuple[Chair, str]:
@@ -231,6 +368,8 @@ def _seated(
     known = _without(table.known, tenant, chair.tenant)
     if chair.tenant and chair.tenant != tenant:
         known = (*known, chair.tenant)[-KNOWN:]
+        ended = (*table.ended, chair.tenant) if bond == "successor" else table.ended
+        table = replace(table, ended=tuple(name for name in dict.fromkeys(ended) if name in known))
     clock = table.clock + 1
     table = replace(table, clock=clock, known=known)
     forks, shared = (chair.forks, chair.shared) if chair.tenant == tenant else ((), False)

@@ -13,7 +13,7 @@ it could not be called: the grammar makes another tool's name of it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -22,6 +22,11 @@ from keepwarm.core.diff import common_prefix
 from keepwarm.upstream import chat
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.openai import OpenAI
+
+SEAM: Final = 4
+"""Tokens at the end of a text that may be others where other words follow."""
+WORDS: Final = 24
+"""Of a trial: no server needs more to save a prompt."""
 
 
 class LlamaCpp(OpenAI, frozen=True):
@@ -104,6 +109,57 @@ def split(slot: int, counted: bytes, count: int) -> Outgoing | None:
     return Outgoing("/completion", msgspec.json.encode({"prompt": ids, "n_predict": 0, "id_slot": slot}))
 
 
+def share(slot: int, counted: bytes, count: int) -> Outgoing | None:
+    """What a conversation has in common with the one in a slot, from the answer to `tokenize_common`, at most `count`
+    tokens of it: the last ones may be others in front of other words."""
+    ids = _ids(counted)[:-SEAM][:count]
+    if not ids:
+        return None
+    return Outgoing("/completion", msgspec.json.encode({"prompt": ids, "n_predict": 0, "id_slot": slot}))
+
+
+def tokenize_common(rendered: bytes, other: bytes) -> Outgoing | None:
+    """Ask for the tokens that two prompts begin with, from two of `render`'s answers."""
+    prompt = prompt_of(rendered)
+    prompt = prompt[: common_prefix(prompt, prompt_of(other))]
+    return tokenize(msgspec.json.encode({"prompt": prompt}))
+
+
+def slots() -> Outgoing:
+    """Ask what is in the slots."""
+    return Outgoing("/slots", b"", method="GET")
+
+
+def held(told: bytes, slot: int) -> int | None:
+    """Tokens in a slot, from `slots`' answer; None where it does not say.
+
+    `id_task` is below 0 in a slot that has had no task since the server was started (seen on xllamacpp 2026.10).
+    """
+    try:
+        rows = msgspec.json.decode(told, type=list[_Slot])
+    except UNREADABLE:
+        return None
+    return next((row.n_prompt_tokens for row in rows if row.id == slot and row.id_task >= 0), None)
+
+
+def trial(slot: int) -> tuple[Outgoing, Outgoing, Outgoing]:
+    """Three requests in an empty slot that show whether what it loses is saved: words, others, and the words again."""
+    words = " ".join(map(str, range(WORDS)))
+    first, other = (
+        Outgoing("/completion", msgspec.json.encode({"prompt": prompt, "n_predict": 0, "id_slot": slot}))
+        for prompt in (words, "x")
+    )
+    return first, other, first
+
+
+def reused(answer: bytes) -> int:
+    """Tokens that the server had of the prompt of one of these small requests; 0 where it does not say."""
+    try:
+        return msgspec.json.decode(answer, type=_Done).timings.cache_n
+    except UNREADABLE:
+        return 0
+
+
 def tokenize(rendered: bytes) -> Outgoing | None:
     """Ask for the tokens of a prompt, from `render`'s answer."""
     prompt = prompt_of(rendered)
@@ -125,6 +181,20 @@ def _ids(counted: bytes) -> list[int]:
         return msgspec.json.decode(counted, type=_Ids).tokens
     except UNREADABLE:
         return []
+
+
+class _Slot(msgspec.Struct, frozen=True):
+    id: int
+    id_task: int = -1
+    n_prompt_tokens: int | None = None
+
+
+class _Timings(msgspec.Struct, frozen=True):
+    cache_n: int = 0
+
+
+class _Done(msgspec.Struct, frozen=True):
+    timings: _Timings = _Timings()
 
 
 class _Ids(msgspec.Struct, frozen=True):

@@ -209,7 +209,7 @@ def test_a_long_one_takes_its_slot_again_until_both_have_come_back() -> None:
 
 def split_of(slots: int, row: list[Guest], tokens: int = 3_000) -> list[tuple[int | None, str, int]]:
     """(slot, handover, tokens kept) for each, where each leaves so many tokens in a slot that can be cut anywhere."""
-    table = seats(slots, splits=True)
+    table = replace(seats(slots, splits=True), saves=True)
     found: list[tuple[int | None, str, int]] = []
     for one in row:
         choice = choose(table, one)
