@@ -193,9 +193,9 @@ class Keeper:
             moved = f"slot {choice.slot} had been another conversation's in between"
         return choice, moved
 
-    def doubts(self, guest: Guest, client: str) -> tuple[int | None, int | None]:
-        """What has to be known of the server before a guest is seated: (the slot of which it is to be seen whether
-        something is left in it, an empty one to try in whether the server saves what a slot loses).
+    def doubts(self, guest: Guest, client: str) -> tuple[tuple[int, bool] | None, int | None]:
+        """What has to be known of the server before a guest is seated: (`affinity.late`, an empty slot to try in whether
+        the server saves what a slot loses).
 
         The latter is nobody's until `stop_trying`. None where there is no doubt, or no way to know.
         """

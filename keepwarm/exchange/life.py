@@ -131,6 +131,8 @@ class Life:
         if choice.slot is not None:
             yield from passage.take_slot(choice.slot)
             yield from handover.perform(choice, outgoing, self._sent_by, terms.dialect, stable.draft)
+            if handover.missed:
+                story.head = replace(story.head, missed=handover.missed)
         if parsed.options.diagnose is not None:
             now = Now(stable.options, head, stable.trail, self._front, parsed.leading, rules.known)
             passage.writer.feed(diagnose(journal, stable, now))

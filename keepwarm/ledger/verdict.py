@@ -80,11 +80,12 @@ class Suspect(msgspec.Struct, frozen=True):
 
 
 class HeadElsewhere(msgspec.Struct, frozen=True):
-    """Where the head of a new conversation stood when its first request came: in the slot of another one."""
+    """Where the head of a new conversation stood when its first request came: with another conversation."""
 
     tokens: int = 0
     """Of it, about; 0 where it stood nowhere."""
     slot: int | None = None
+    """None where it stood in none, and the server may have saved it."""
     missed: str = ""
     """Why it was not to be had from there; "" where it was fetched."""
 
@@ -151,16 +152,16 @@ def judge(
 
 def _first(usage: Usage, head: HeadElsewhere) -> Verdict:
     actual = usage.cached_tokens
-    if actual:
-        words = f"The first request of its conversation; the server had {actual:,} tokens of it from others."
-    elif head.tokens:
-        words = "The first request of its conversation."
+    words = "The first request of its conversation"
+    if (actual or 0) > NEAR:  # fewer are keepwarm's own, to clear the slot
+        origin = f"a copy of slot {head.slot}" if head.tokens and not head.missed else "others"
+        words += f"; the server had {actual:,} tokens of it from {origin}."
     else:
-        words = "The first request of its conversation: nothing of it could be cached yet."
+        words += "." if head.tokens else ": nothing of it could be cached yet."
     if head.tokens and actual is not None and actual < (1.0 - _UNSURE) * head.tokens:
-        where = "another slot" if head.slot is None else f"slot {head.slot}"
-        missed = head.missed or "the server had no copy of it"
-        words += f" About {head.tokens:,} tokens of its head stood in {where}, another conversation's: {missed}."
+        where = "in what the server saved of" if head.slot is None else f"in slot {head.slot}, that of"
+        missed = head.missed or "the server had no copy of it to load"
+        words += f" About {head.tokens:,} tokens of its head stood {where} another conversation: {missed}."
     return Verdict("first", "nobody", "counted" if actual is not None else "unknown", 0, actual, sentence=words)
 
 

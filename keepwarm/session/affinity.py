@@ -73,6 +73,8 @@ FORKS = 16
 """Lineages of one fork that are remembered for a seat."""
 LEAST: Final = 1_024
 """Tokens of a head for which a copy is worth two tiny requests and the loading of all that stands behind it."""
+CLEARED: Final = "with one cache for all slots (llama.cpp without --parallel N) that one would lose it"
+"""Why no copy is made where idle slots are emptied."""
 LOADED: Final = 4
 """What the server saved is loaded where no less than one part in so many of it is of use."""
 
@@ -210,8 +212,8 @@ def choose(table: SeatTable, guest: Guest) -> Choice:
         return _in_anothers_place(table, guest, tenant)
     if not known and (standing := _standing(table, guest)) is not None:
         return _with_a_copy(table, guest, tenant, empty, standing)
-    handover: Handover = "refill" if known else "clear" if empty.tokens else "none"
-    return _seated(table, empty, guest, tenant, "a slot that was empty", handover)
+    choice = _seated(table, empty, guest, tenant, _EMPTY, "refill" if known else _into(empty))
+    return choice if known else replace(choice, stands=_saved(table, guest), missed=_ALL)
 
 
 def doubtful(table: SeatTable, guest: Guest) -> int | None:
@@ -228,17 +230,17 @@ def tried(table: SeatTable, slot: int) -> SeatTable:
     return _with_chair(table, slot, lambda chair: replace(chair, busy=chair.busy + 1))
 
 
-def late(table: SeatTable, guest: Guest) -> int | None:
-    """The slot of a conversation that comes back when another has come and gone since, where it is not known whether
-    idle slots are emptied then; None where it is known, or nothing can be told."""
+def late(table: SeatTable, guest: Guest) -> tuple[int, bool] | None:
+    """The slot of a conversation that comes back after others, where it is not known whether that empties a slot; and
+    whether one of them has been at work for certain. None where it is known, or nothing can be told."""
     if table.clears is not None:
         return None
     tenant = _tenant(guest, len(table.chairs))
     mine = next((chair for chair in table.chairs if chair.tenant == tenant and chair.tokens and not chair.busy), None)
-    if mine is None:
+    others = [chair for chair in table.chairs if mine is not None and chair.used > mine.left]
+    if mine is None or not others:
         return None
-    others = any(chair.used > mine.left and chair.tokens and not chair.busy for chair in table.chairs)
-    return mine.slot if others else None
+    return mine.slot, any(chair.tokens and not chair.busy for chair in others)
 
 
 def leave(table: SeatTable, slot: int | None, tokens: int = 0) -> SeatTable:
@@ -262,6 +264,10 @@ _INHERITED: Final[dict[Bond, tuple[str, Handover]]] = {
     "fork": ("the slot of the conversation that it shares its turns with", "none"),
     "successor": ("the slot of the conversation that it takes the place of", "keep"),
 }
+_EMPTY: Final = "a slot that was empty"
+_ALL: Final = "it is all that is left of that one, which has no slot now"
+_HALF: Final = "of a slot that changes hands less than half can stay"
+_TAKEN: Final = "no other slot was free to copy it to"
 _PARTED: Final = "a fork of this conversation goes on in the one it had"
 _SPLIT: Final = "a fork of this conversation goes on beside it"
 
@@ -281,12 +287,17 @@ def _beside(table: SeatTable, guest: Guest, tenant: str, chair: Chair, empty: Ch
         choice = _seated(table, chair, guest, tenant, f"the slot that it shared: {_SPLIT}", "split")
         return replace(choice, anew=_SPLIT, keeps=int(PART * chair.tokens))
     table = _with_chair(table, chair.slot, lambda old: replace(old, forks=_without(old.forks, tenant)))
-    choice = _seated(table, empty, guest, tenant, f"a slot that was empty: {_PARTED}", "none")
+    choice = _seated(table, empty, guest, tenant, f"{_EMPTY}: {_PARTED}", _into(empty))
     return replace(choice, anew=_PARTED)
 
 
 def _empty(table: SeatTable) -> Chair | None:
     return next((chair for chair in table.chairs if not chair.tenant and not chair.busy), None)
+
+
+def _into(empty: Chair) -> Handover:
+    """How a new conversation takes an empty slot."""
+    return "clear" if empty.tokens else "none"
 
 
 def _again(table: SeatTable, chair: Chair, handover: Handover) -> Handover:
@@ -305,10 +316,7 @@ def _with_a_copy(table: SeatTable, guest: Guest, tenant: str, empty: Chair, stan
     """An empty slot for a guest whose head stands in another, and a copy of that where it can be had."""
     chair, tokens = standing
     missed = _why_no_copy(table, guest, chair, tokens)
-    reason = "a slot that was empty"
-    if not missed:
-        reason += f", with a copy of the head in slot {chair.slot}"
-    choice = _seated(table, empty, guest, tenant, reason, "none" if missed else "copy")
+    choice = _seated(table, empty, guest, tenant, _EMPTY, _into(empty) if missed else "copy")
     return replace(choice, stands=tokens, source=chair.slot, missed=missed)
 
 
@@ -317,16 +325,22 @@ def _why_no_copy(table: SeatTable, guest: Guest, chair: Chair, tokens: int) -> s
     if tokens < LEAST:
         return "it is too little to be fetched"
     if not table.splits:
-        return "it is not known that the model's cache can be cut there"
+        return "it is not known that this model's cache can be cut there"
     if table.clears:
-        return "with one cache for all slots (`--kv-unified`) that conversation would lose it"
+        return CLEARED
     if chair.busy:
         return "that conversation was at work"
-    if any(one.lineage in table.known and one.lineage not in table.ended for one in guest.alike):
+    if _saved(table, guest):
         return "a copy might be taken from one that has no slot now"
     if tokens * LOADED < chair.tokens or not chair.tokens:
         return "the server loads no copy of which so little is of use"
     return ""
+
+
+def _saved(table: SeatTable, guest: Guest) -> int:
+    """Tokens of the guest's head that the server may have saved of a conversation which has no slot, and is not over."""
+    waiting = set(table.known).difference(table.ended)
+    return max((one.tokens for one in guest.alike if one.lineage in waiting), default=0)
 
 
 def _in_anothers_place(table: SeatTable, guest: Guest, tenant: str) -> Choice:
@@ -338,12 +352,13 @@ def _in_anothers_place(table: SeatTable, guest: Guest, tenant: str) -> Choice:
     keeps = int(PART * chair.tokens) if not chair.busy and table.splits and not table.clears else 0
     common = min(keeps, max((one.tokens for one in guest.alike if one.lineage == chair.tenant), default=0))
     if common >= LEAST:
-        choice = _seated(table, chair, guest, tenant, f"{reason}, but for the head that both have", "share")
-        return replace(choice, keeps=keeps)
+        choice = _seated(table, chair, guest, tenant, reason, "share")
+        whole = next(one.tokens for one in guest.alike if one.lineage == chair.tenant)
+        return replace(choice, keeps=keeps, stands=whole, source=chair.slot, missed=_HALF)
     choice = _seated(table, chair, guest, tenant, reason, "clear")
     if standing is None:
-        return choice
-    return replace(choice, stands=standing[1], source=standing[0].slot, missed="all slots were taken")
+        return replace(choice, stands=_saved(table, guest), missed=_ALL)
+    return replace(choice, stands=standing[1], source=standing[0].slot, missed=_TAKEN)
 
 
 def _least_missed(table: SeatTable, guest: Guest) -> tuple[Chair, str]:

@@ -23,6 +23,10 @@ from keepwarm.upstream import chat
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.openai import OpenAI
 
+FIRST: Final = 8
+"""Tokens that clear a slot."""
+BEGINNING: Final = 256
+"""Characters that hold them, and more behind."""
 SEAM: Final = 4
 """Tokens at the end of a text that may be others where other words follow."""
 WORDS: Final = 24
@@ -82,13 +86,14 @@ def render(request: Outgoing) -> Outgoing:
     return Outgoing("/apply-template", request.body, request.headers)
 
 
-def clear(slot: int, rendered: bytes) -> Outgoing | None:
-    """The first tokens of a new conversation into a slot, from `render`'s answer: the old content goes to the
-    host cache, and the conversation then keeps what is in the slot, so it takes no other's entry apart."""
-    prompt = prompt_of(rendered)
-    if not prompt:
-        return None
-    return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
+def clear(slot: int, counted: bytes) -> Outgoing | None:
+    """The first tokens of a new conversation into a slot, from `tokenize`'s answer: the old content goes to the host
+    cache, and the conversation then keeps all that is in the slot, so it takes no other's entry apart.
+
+    Tokens and not words: of words that are cut off the last token is another one than in the whole prompt, and an entry
+    of which a greater part would be kept is loaded.
+    """
+    return split(slot, counted, FIRST)
 
 
 def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
@@ -160,9 +165,9 @@ def reused(answer: bytes) -> int:
         return 0
 
 
-def tokenize(rendered: bytes) -> Outgoing | None:
-    """Ask for the tokens of a prompt, from `render`'s answer."""
-    prompt = prompt_of(rendered)
+def tokenize(rendered: bytes, characters: int | None = None) -> Outgoing | None:
+    """Ask for the tokens of a prompt, or of its first characters, from `render`'s answer."""
+    prompt = prompt_of(rendered)[:characters]
     if not prompt:
         return None
     return Outgoing("/tokenize", msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True}))
