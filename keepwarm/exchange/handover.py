@@ -14,8 +14,9 @@ from keepwarm.exchange.commands import Answered, Command, Event
 from keepwarm.exchange.keeper import Keeper
 from keepwarm.exchange.past import past_opening
 from keepwarm.exchange.relay import Passage, Steps
-from keepwarm.session.affinity import CLEARED, Choice, Guest
+from keepwarm.session.affinity import CLEARED, Choice
 from keepwarm.session.lineage import Sent
+from keepwarm.session.seat_table import Guest
 from keepwarm.upstream import llamacpp
 from keepwarm.upstream.api import Dialect, Draft, Outgoing
 

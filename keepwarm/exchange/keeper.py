@@ -16,9 +16,10 @@ from keepwarm.exchange.routing import Ways
 from keepwarm.ledger.server_side import Server
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Books
-from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, doubtful, emptied, late, leave, seats, tried
+from keepwarm.session.affinity import Choice, choose, doubtful, late
 from keepwarm.session.journal import Journal
 from keepwarm.session.leads import Leads
+from keepwarm.session.seat_table import Guest, SeatTable, emptied, leave, seats, tried
 from keepwarm.upstream.api import Dialect
 from keepwarm.upstream.fresh_start import Tally
 
@@ -194,8 +195,8 @@ class Keeper:
         return choice, moved
 
     def doubts(self, guest: Guest, client: str) -> tuple[tuple[int, bool] | None, int | None]:
-        """What has to be known of the server before a guest is seated: (`affinity.late`, an empty slot to try in whether
-        the server saves what a slot loses).
+        """What has to be known of the server before a guest is seated: (`affinity.late`, an empty slot to try in
+        whether the server saves what a slot loses).
 
         The latter is nobody's until `stop_trying`. None where there is no doubt, or no way to know.
         """

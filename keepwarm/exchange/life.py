@@ -50,9 +50,10 @@ from keepwarm.ledger.verdict import HeadElsewhere
 from keepwarm.rules import key002
 from keepwarm.rules.key002 import Route
 from keepwarm.session import archive
-from keepwarm.session.affinity import SIDE, Alike, Choice, Guest
+from keepwarm.session.affinity import Choice
 from keepwarm.session.heads import Twin, twins
 from keepwarm.session.lineage import Sent
+from keepwarm.session.seat_table import SIDE, Alike, Guest
 from keepwarm.upstream.api import Outgoing
 from keepwarm.wire.api import Front
 

@@ -53,18 +53,14 @@ empty slot looks for nothing in the host cache: so it is REFILLed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
+from keepwarm.session.seat_table import KNOWN, SIDE, Bond, Chair, Guest, SeatTable, tenant_of, with_chair
+
 Handover: TypeAlias = Literal["none", "refill", "clear", "keep", "split", "copy", "share"]
-Bond: TypeAlias = Literal["", "fork", "successor"]
-"""How a new conversation hangs together with an older one: it repeats its turns, or takes its place."""
-SIDE = "side"
-KNOWN = 256
-"""Tenants without a seat that are remembered: more than any host cache holds."""
 FEW = 4_096
 """Tokens that may be processed anew before it is known that two conversations both go on."""
 PART: Final = 0.45
@@ -77,77 +73,6 @@ CLEARED: Final = "with one cache for all slots (llama.cpp without --parallel N) 
 """Why no copy is made where idle slots are emptied."""
 LOADED: Final = 4
 """What the server saved is loaded where no less than one part in so many of it is of use."""
-
-
-class Alike(msgspec.Struct, frozen=True):
-    """Another conversation with the same head."""
-
-    lineage: str
-    tokens: int
-    """Of the head, as far as both have it, about."""
-
-
-class Guest(msgspec.Struct, frozen=True):
-    """Who wants a seat."""
-
-    lineage: str
-    session: str
-    kind: str
-    """"main", "subagent" or "side"."""
-    bond: Bond = ""
-    """When it is new: how it hangs together with one of `after`."""
-    after: tuple[str, ...] = ()
-    """The lineages that the bond may be to; where several of them have a seat it is not known which, and none."""
-    tokens: int = 0
-    """Of its prompt before."""
-    parted: bool = False
-    """It is a fork of which it is known that the other goes on as well."""
-    alike: tuple[Alike, ...] = ()
-    """When it is new: the conversations that it has its head in common with."""
-
-
-class Chair(msgspec.Struct, frozen=True):
-    """One slot of the server."""
-
-    slot: int
-    tenant: str = ""
-    """Lineage id, or "side" for the calls that share a seat; "" while it is empty."""
-    session: str = ""
-    kind: str = ""
-    used: int = 0
-    """Order of last use."""
-    busy: int = 0
-    """Requests in flight."""
-    forks: tuple[str, ...] = ()
-    """Lineages that share their first turns with the tenant and sat here before it."""
-    shared: bool = False
-    """One of these has come back, and the tenant is it."""
-    tokens: int = 0
-    """Of its content; 0 while that is not known. Where nobody sits in it there may be something foreign in it."""
-    left: int = 0
-    """`SeatTable.clock` when its latest request was over."""
-
-
-class SeatTable(msgspec.Struct, frozen=True):
-    """The slots of one server, and who has sat there."""
-
-    chairs: tuple[Chair, ...] = ()
-    """Empty when the server has no slots to choose from."""
-    clock: int = 0
-    known: tuple[str, ...] = ()
-    """Tenants that have had a seat and lost it, the latest last: their cache may be in the server's host memory."""
-    ended: tuple[str, ...] = ()
-    """Those of `known` whose place a successor took: nobody waits for them."""
-    splits: bool = False
-    """What is in a slot can be cut anywhere."""
-    clears: bool | None = None
-    """Idle slots are emptied when another one begins to work; None while that is not known."""
-    saves: bool | None = None
-    """What a slot loses is in the server's host cache; None while that is not known."""
-
-    def busy(self) -> int:
-        """Slots at work."""
-        return sum(1 for chair in self.chairs if chair.busy)
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -171,30 +96,11 @@ class Choice(msgspec.Struct, frozen=True):
     """Why what stands there is not to be had; "" where it is, or nothing stands."""
 
 
-def seats(count: int, before: Sequence[tuple[Guest, int | None]] = (), *, splits: bool = False) -> SeatTable:
-    """A table of `count` slots.
-
-    splits  see `SeatTable`
-    before  who has had one in an earlier process, the one used longest ago first, and in which slot they still were;
-            None where another had taken it. The server may have been started anew since: then nothing is lost but the
-            tiny request of a handover.
-    """
-    chairs = {slot: Chair(slot) for slot in range(count)}
-    known: list[str] = []
-    for used, (guest, slot) in enumerate(before, 1):
-        tenant = _tenant(guest, count)
-        if slot in chairs:
-            chairs[slot] = Chair(slot, tenant, guest.session, guest.kind, used)
-        elif tenant != SIDE:
-            known.append(tenant)
-    return SeatTable(tuple(chairs.values()), len(before), tuple(known[-KNOWN:]), splits=splits)
-
-
 def choose(table: SeatTable, guest: Guest) -> Choice:
     """The seat for a request of `guest`; the table that comes back has it sitting there, at work."""
     if not table.chairs:
         return Choice(None, "the server has no slots to choose from", "none", table)
-    tenant = _tenant(guest, len(table.chairs))
+    tenant = tenant_of(guest, len(table.chairs))
     for chair in table.chairs:
         if chair.tenant == tenant:
             return _seated(table, chair, guest, tenant, "its own slot", _again(table, chair, "none"))
@@ -225,17 +131,12 @@ def doubtful(table: SeatTable, guest: Guest) -> int | None:
     return None if empty is None else empty.slot
 
 
-def tried(table: SeatTable, slot: int) -> SeatTable:
-    """The table while something is tried in an empty slot; `leave` when that is over."""
-    return _with_chair(table, slot, lambda chair: replace(chair, busy=chair.busy + 1))
-
-
 def late(table: SeatTable, guest: Guest) -> tuple[int, bool] | None:
     """The slot of a conversation that comes back after others, where it is not known whether that empties a slot; and
     whether one of them has been at work for certain. None where it is known, or nothing can be told."""
     if table.clears is not None:
         return None
-    tenant = _tenant(guest, len(table.chairs))
+    tenant = tenant_of(guest, len(table.chairs))
     mine = next((chair for chair in table.chairs if chair.tenant == tenant and chair.tokens and not chair.busy), None)
     others = [chair for chair in table.chairs if mine is not None and chair.used > mine.left]
     if mine is None or not others:
@@ -243,29 +144,12 @@ def late(table: SeatTable, guest: Guest) -> tuple[int, bool] | None:
     return mine.slot, any(chair.tokens and not chair.busy for chair in others)
 
 
-def leave(table: SeatTable, slot: int | None, tokens: int = 0) -> SeatTable:
-    """The table when a request in `slot` is over; `tokens` are what is in it then, 0 where that is not known."""
-    return _with_chair(
-        table, slot, lambda chair: replace(chair, busy=max(0, chair.busy - 1), tokens=tokens, left=table.clock)
-    )
-
-
-def emptied(table: SeatTable) -> SeatTable:
-    """The table when it is no longer known what is in the slots, and which server it is."""
-    chairs = tuple(replace(chair, tokens=0) for chair in table.chairs)
-    return replace(table, chairs=chairs, clears=None, saves=None)
-
-
-def _tenant(guest: Guest, chairs: int) -> str:
-    return SIDE if guest.kind == SIDE and chairs > 1 else guest.lineage
-
-
 _INHERITED: Final[dict[Bond, tuple[str, Handover]]] = {
     "fork": ("the slot of the conversation that it shares its turns with", "none"),
     "successor": ("the slot of the conversation that it takes the place of", "keep"),
 }
 _EMPTY: Final = "a slot that was empty"
-_ALL: Final = "it is all that is left of that one, which has no slot now"
+_ALL: Final = "it is all that one has which has no slot now"
 _HALF: Final = "of a slot that changes hands less than half can stay"
 _TAKEN: Final = "no other slot was free to copy it to"
 _PARTED: Final = "a fork of this conversation goes on in the one it had"
@@ -286,7 +170,7 @@ def _beside(table: SeatTable, guest: Guest, tenant: str, chair: Chair, empty: Ch
     if table.splits and table.saves and not table.clears and chair.tokens:
         choice = _seated(table, chair, guest, tenant, f"the slot that it shared: {_SPLIT}", "split")
         return replace(choice, anew=_SPLIT, keeps=int(PART * chair.tokens))
-    table = _with_chair(table, chair.slot, lambda old: replace(old, forks=_without(old.forks, tenant)))
+    table = with_chair(table, chair.slot, lambda old: replace(old, forks=_without(old.forks, tenant)))
     choice = _seated(table, empty, guest, tenant, f"{_EMPTY}: {_PARTED}", _into(empty))
     return replace(choice, anew=_PARTED)
 
@@ -329,7 +213,7 @@ def _why_no_copy(table: SeatTable, guest: Guest, chair: Chair, tokens: int) -> s
     if table.clears:
         return CLEARED
     if chair.busy:
-        return "that conversation was at work"
+        return "it was at work"
     if _saved(table, guest):
         return "a copy might be taken from one that has no slot now"
     if tokens * LOADED < chair.tokens or not chair.tokens:
@@ -338,7 +222,7 @@ def _why_no_copy(table: SeatTable, guest: Guest, chair: Chair, tokens: int) -> s
 
 
 def _saved(table: SeatTable, guest: Guest) -> int:
-    """Tokens of the guest's head that the server may have saved of a conversation which has no slot, and is not over."""
+    """Tokens of the guest's head that the server may have saved of one that has no slot, and is not over."""
     waiting = set(table.known).difference(table.ended)
     return max((one.tokens for one in guest.alike if one.lineage in waiting), default=0)
 
@@ -383,15 +267,15 @@ def _seated(
     known = _without(table.known, tenant, chair.tenant)
     if chair.tenant and chair.tenant != tenant:
         known = (*known, chair.tenant)[-KNOWN:]
-        ended = (*table.ended, chair.tenant) if bond == "successor" else table.ended
-        table = replace(table, ended=tuple(name for name in dict.fromkeys(ended) if name in known))
+    ended = (*table.ended, chair.tenant) if bond == "successor" else table.ended
     clock = table.clock + 1
-    table = replace(table, clock=clock, known=known)
+    ended = tuple(name for name in dict.fromkeys(ended) if name in known)
+    table = replace(table, clock=clock, known=known, ended=ended)
     forks, shared = (chair.forks, chair.shared) if chair.tenant == tenant else ((), False)
     if bond == "fork":
         shared = tenant in chair.forks
         forks = _without((*chair.forks, chair.tenant), tenant)[-FORKS:]
-    table = _with_chair(
+    table = with_chair(
         table,
         chair.slot,
         lambda old: Chair(old.slot, tenant, guest.session, guest.kind, clock, old.busy + 1, forks, shared),
@@ -401,8 +285,3 @@ def _seated(
 
 def _without(names: tuple[str, ...], *gone: str) -> tuple[str, ...]:
     return tuple(name for name in names if name not in gone)
-
-
-def _with_chair(table: SeatTable, slot: int | None, change: Callable[[Chair], Chair]) -> SeatTable:
-    chairs = tuple(change(chair) if chair.slot == slot else chair for chair in table.chairs)
-    return replace(table, chairs=chairs)
