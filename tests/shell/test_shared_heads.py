@@ -39,9 +39,7 @@ async def alternate(
 
 def paid_beyond_the_ideal(row: list[Exchange]) -> int:
     """Tokens that were processed although the turn before had left them."""
-    return sum(
-        now.prefilled_tokens + old.held_tokens - now.prompt_tokens for old, now in zip(row, row[1:], strict=False)
-    )
+    return sum(now.prefilled_tokens + old.held_tokens - now.prompt_tokens for old, now in pairwise(row))
 
 
 async def test_with_a_slot_for_each_a_head_is_processed_once(engine_for: EngineFor, open_gateway: OpenGateway) -> None:
