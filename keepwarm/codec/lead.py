@@ -68,22 +68,22 @@ def lead_of(body: bytes, messages: Pieces, wires: Sequence[bytes], old: Lead | N
     count = len(messages) - UNSETTLED
     if len(body) < LEAST_BYTES or count < 1:
         return None
-    sizes = messages.lengths()[:count]
     try:
         if old is None:
             container = members(body)["messages"]
             places = tuple(slice(*span) for span in elements(body, container, messages.lengths())[:count])
         else:
-            places = _further(body, old.places[:count], sizes)
+            known = old.places[:count]
+            places = _further(body, known, messages.behind(len(known)).lengths()[: count - len(known)])
     except (BadJson, KeyError):  # the same key twice: it is read as a whole each time
         return None
     return Lead(body[: places[-1].stop], places, tuple(wires[:count]))
 
 
 def _further(body: bytes, places: tuple[slice, ...], sizes: Sequence[int]) -> tuple[slice, ...]:
-    """The places of so many messages, of which the first are known."""
+    """The places of messages, of which the first are known, and of the others their sizes."""
     found = list(places)
-    for size in sizes[len(places) :]:
+    for size in sizes:
         gap = _NEXT.match(body, found[-1].stop)
         if gap is None:  # pragma: no cover - the body has been read
             raise BadJson("expected another message")

@@ -217,7 +217,6 @@ def _echo(answer: Answer, step: Step, start: int, front: Front) -> Iterator[Diff
     """Where an answer comes back otherwise than it was generated."""
     if step.role != "assistant":
         return
-    said = _words(step.turn.chunk or step.turn.raw)
     generated, marks = sketch(Turn((_generated(answer),)), front.pointer), step.turn.marks
     if sum(mark.kind == "text" for mark in marks) > 1:  # words between calls: an answer is known as one text
         generated, marks = (tuple(mark for mark in row if mark.kind != "text") for row in (generated, marks))
@@ -227,7 +226,8 @@ def _echo(answer: Answer, step: Step, start: int, front: Front) -> Iterator[Diff
         if kind == "content":
             # A call is known by its id: whatever the client made of its arguments, it is that call.
             kind = "arguments" if change.come in calls and change.gone else kind if answer.reason else "cut"
-        yield _difference(change, kind, start, step, (answer.text, said), (1.0, 1.0))
+        texts = (answer.text, _words(step.turn.chunk or step.turn.raw))
+        yield _difference(change, kind, start, step, texts, (1.0, 1.0))
 
 
 def _difference(

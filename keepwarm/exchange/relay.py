@@ -176,7 +176,12 @@ class Passage:
             passing = data if self._sieve is None else self._sieve.feed(data)
             self._boundary = self._sieve is not None or data.endswith((b"\n\n", b"\r\n\r\n"))
             yield from self._send(passing)
-        yield from self._say(reader.feed(data))
+        elif self._stream and self._story.first_byte == UNSET:
+            # The first event goes before the others are read, though all of them come together.
+            first, end, data = data.partition(b"\n\n")
+            yield from self._say(reader.feed(first + end))
+        if data and not self.over:
+            yield from self._say(reader.feed(data))
 
     def _say(self, events: list[Said]) -> Steps:
         pieces: list[bytes] = []

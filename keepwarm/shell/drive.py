@@ -91,6 +91,8 @@ class Drive:
         self._response: web.StreamResponse | None = None
         self._unsent: list[bytes] | None = None
         """What waits to go to the client; None when not even the headers do."""
+        self._begun = False
+        """Whether any of the answer has gone."""
         self._state = machine.State.IDLE
         self._written = False
         self._held: Slot | None = None
@@ -132,7 +134,7 @@ class Drive:
                 if self._unsent is None:
                     self._unsent = []
                 self._unsent.append(data)
-                if sum(map(len, self._unsent)) > _UNSENT:
+                if not self._begun or sum(map(len, self._unsent)) > _UNSENT:
                     await self._flush()
             case Open(request):
                 self._beside(self._pull, request, self._now())
@@ -160,10 +162,11 @@ class Drive:
                 self._do_now(command)
 
     async def _flush(self) -> None:
-        """What waits for the client goes out. Done when there is nothing else to do: each piece by itself would cost
-        a call of the kernel, and so would the headers and the end of an answer that is short."""
+        """What waits for the client goes out. The first of an answer does at once, with the headers; the rest when
+        there is nothing else to do, for each piece by itself would cost a call of the kernel."""
         if self._unsent is not None and self._response is not None:
             unsent, self._unsent = self._unsent, None
+            self._begun = self._begun or bool(unsent)
             await self._response.write(b"".join(unsent))
 
     def _do_now(self, command: Command) -> None:

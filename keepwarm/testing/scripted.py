@@ -19,7 +19,7 @@ import contextlib
 import secrets
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import aiohttp
 import msgspec
@@ -28,15 +28,11 @@ from aiohttp import web
 from keepwarm.testing.answers import Answer, MarkerScript, Script
 from keepwarm.testing.faults import FaultChooser
 from keepwarm.testing.messages_shapes import as_chat, hoisted
+from keepwarm.testing.passing import MAX_BODY, listening, pass_on, pool
 from keepwarm.testing.scripted_run import Exchange, ScriptedRun
 from keepwarm.testing.slot_calls import SlotCalls, SlotLocks, engine_prompt_tokens
 
 __all__ = ["Answer", "Exchange", "MarkerScript", "Script", "ScriptedServer", "engine_prompt_tokens"]
-
-_MAX_BODY: Final = 1 << 30
-_HOP_BY_HOP: Final = frozenset(
-    ("connection", "content-length", "host", "keep-alive", "transfer-encoding", "te", "upgrade")
-)
 
 
 class ScriptedServer:
@@ -81,8 +77,8 @@ class ScriptedServer:
         self._changed = asyncio.Condition()
         self._name = secrets.token_hex(4)
         self._call_ids = 0
-        self._runner: web.AppRunner | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._stack = contextlib.AsyncExitStack()
+        self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -95,41 +91,23 @@ class ScriptedServer:
 
     async def start(self) -> None:
         """Listen. aiohttp.ClientError when the engine does not answer, OSError when the port is taken."""
-        # No time-out anywhere: a prompt may take as long as it takes, and the caller's hang-up cancels it.
-        # force_close: llama.cpp promises to keep the connection of a stream alive, and closes it when the stream
-        # ends.
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        self._session = aiohttp.ClientSession(
-            connector=connector, timeout=aiohttp.ClientTimeout(total=None), auto_decompress=False
-        )
         async with contextlib.AsyncExitStack() as unless_ready:
-            unless_ready.push_async_callback(self.stop)
+            self._session = await unless_ready.enter_async_context(pool())
             self.calls = SlotCalls(self._session, self.engine_url)
             await self.calls.look()
             self.locks = SlotLocks(self.calls.slots)
-            app = web.Application(client_max_size=_MAX_BODY)
+            app = web.Application(client_max_size=MAX_BODY)
             app.router.add_post("/v1/chat/completions", self._complete)
             app.router.add_post("/chat/completions", self._complete)
             if self.messages:
                 app.router.add_post("/v1/messages", self._complete)
             app.router.add_route("*", "/{path:.*}", self._pass_through)
-            # handler_cancellation: a caller that hangs up cancels its handler, and with it the call to the engine.
-            self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
-            await self._runner.setup()
-            site = web.TCPSite(self._runner, self._host, self._port)
-            await site.start()
-            unless_ready.pop_all()
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+            self.url = await unless_ready.enter_async_context(listening(app, self._host, self._port))
+            self._stack = unless_ready.pop_all()
 
     async def stop(self) -> None:
         """Stop listening and drop what is in progress."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._stack.aclose()
 
     @property
     def prefilled_total(self) -> int:
@@ -184,20 +162,4 @@ class ScriptedServer:
             self._changed.notify_all()
 
     async def _pass_through(self, request: web.Request) -> web.StreamResponse:
-        assert self._session is not None
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
-        body = await request.read()
-        async with self._session.request(
-            request.method,
-            self.engine_url + request.raw_path,
-            data=body or None,
-            headers=headers,
-            allow_redirects=False,
-        ) as answer:
-            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
-            response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=kept)
-            await response.prepare(request)
-            async for piece in answer.content.iter_any():
-                await response.write(piece)
-            await response.write_eof()
-            return response
+        return await pass_on(self._session, request, self.engine_url + request.raw_path)

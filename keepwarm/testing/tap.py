@@ -8,6 +8,7 @@ It stands on both ways of the experiment alike, so what it costs (under a millis
 
 from __future__ import annotations
 
+import contextlib
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -16,12 +17,9 @@ import msgspec
 from aiohttp import web
 
 from keepwarm.codec.json_text import UNREADABLE
+from keepwarm.testing.passing import MAX_BODY, listening, onward, pass_on, pool
 
 _PATHS: Final = ("/v1/chat/completions", "/v1/messages")
-_HOP_BY_HOP: Final = frozenset(
-    ("connection", "content-length", "host", "keep-alive", "transfer-encoding", "te", "upgrade")
-)
-_MAX_BODY: Final = 1 << 30
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -48,56 +46,37 @@ class Tap:
         """`http://HOST:PORT` once it has started."""
         self.heard: list[Heard] = []
         """Every completion that has ended, in the order of their ends."""
-        self._session: aiohttp.ClientSession | None = None
-        self._runner: web.AppRunner | None = None
+        self._stack = contextlib.AsyncExitStack()
+        self._session: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
-        # force_close: llama.cpp closes the connection of a stream that it has promised to keep.
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=True),
-            timeout=aiohttp.ClientTimeout(total=None),
-            auto_decompress=False,
-        )
-        app = web.Application(client_max_size=_MAX_BODY)
+        app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._pass)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        host, port = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{port}"
+        async with contextlib.AsyncExitStack() as unless_ready:
+            self._session = await unless_ready.enter_async_context(pool())
+            self.url = await unless_ready.enter_async_context(listening(app))
+            self._stack = unless_ready.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-        if self._session is not None:
-            await self._session.close()
+        await self._stack.aclose()
 
     async def _pass(self, request: web.Request) -> web.StreamResponse:
-        assert self._session is not None
         body = await request.read()
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
+        headers = onward(request.headers)
         if self._key:
             headers = {n: v for n, v in headers.items() if n.lower() not in ("authorization", "x-api-key")}
             headers["authorization"] = f"Bearer {self._key}"
-        said = b""
+
+        def heard(status: int, said: bytes) -> None:
+            self.heard.append(Heard(request.path, body, status, *counts(said)))
+
         listens = request.method == "POST" and request.path in _PATHS
+        url = self._server + request.raw_path
         try:
-            async with self._session.request(
-                request.method, self._server + request.raw_path, data=body or None, headers=headers
-            ) as answer:
-                kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
-                response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=kept)
-                await response.prepare(request)
-                async for piece in answer.content.iter_any():
-                    await response.write(piece)
-                    said += piece if listens else b""
-                if listens:
-                    self.heard.append(Heard(request.path, body, answer.status, *counts(said)))
-                await response.write_eof()
-                return response
+            return await pass_on(self._session, request, url, headers=headers, ended=heard if listens else None)
         except aiohttp.ClientConnectionError as error:
             raise web.HTTPBadGateway(text=f"the model server went away: {error}") from error
 

@@ -4,24 +4,22 @@
 
 with a ping anywhere, also before message_start, and an error event in the place of all that is still to come. One
 block is open at a time; reasoning ends with its signature_delta. Source: docs.anthropic.com, "Streaming Messages".
-
-Both writers take the same events and have the methods of `keepwarm.wire.api.Writer`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import partial
 from typing import Final, Literal
 
 import msgspec
 
 from keepwarm.codec.frames import sse
 from keepwarm.codec.json_text import is_object
-from keepwarm.core.answer import Answer, AnswerCollector, Part
+from keepwarm.core.answer import AnswerCollector, Part
 from keepwarm.core.events import (
     Diagnosis,
     Event,
-    Failed,
     Finished,
     Started,
     TextDelta,
@@ -31,6 +29,7 @@ from keepwarm.core.events import (
     Usage,
 )
 from keepwarm.wire.anthropic_errors import error_body, error_event
+from keepwarm.wire.writing import BodyWriter, Mint, StreamWriter
 
 _PING: Final = sse("ping", b'{"type":"ping"}')
 _REASONS: Final = {
@@ -46,61 +45,26 @@ _REASONS: Final = {
 _encode: Final = msgspec.json.encode
 
 
-class MessageWriter:
+class MessageWriter(StreamWriter):
     """Core events in, SSE bytes out.
 
     message_id  non-empty and unique: Claude Code merges turns with one id
-    mint        makes a tool_use id for the call with this number (from 0) where the server's does not stay unique;
-                None where the client gets the server's own bytes and this writer only keeps the answer
+    mint        see `AnswerWriter`
     """
 
-    def __init__(self, message_id: str, model: str, mint: Callable[[int], str] | None) -> None:
+    def __init__(self, message_id: str, model: str, mint: Mint | None) -> None:
+        super().__init__(mint, partial(_whole, message_id, model), _PING, error_event)
         self._id = message_id
         self._model = model
-        self._collector = AnswerCollector(mint)
-        self._listens = mint is None
         self._begun = False
-        self._ended = False
-        self._diagnosis: Diagnosis | None = None
-        self._finished = Finished("")
         self._blocks = 0
         self._open: Literal["", "text", "thinking", "call"] = ""
         self._call = -1
         self._waiting: list[int] = []
 
-    @property
-    def answer(self) -> Answer:
-        """The answer so far, with the ids that the client got."""
-        return self._collector.answer
-
-    @property
-    def usage(self) -> Usage:
-        """What the server has reported so far."""
-        return self._collector.usage
-
-    def ping(self) -> bytes:
-        """Something that keeps the connection alive; legal at any time before the end."""
-        return b"" if self._ended else _PING
-
-    def fail(self, failed: Failed) -> bytes:
-        """The error event, after which nothing more is said."""
-        if self._ended:
-            return b""
-        self._ended = True
-        self._collector.feed(failed)
-        return error_event(failed)
-
-    def feed(self, event: Event) -> bytes:
-        """The bytes that tell the client of `event`; b"" when there is nothing to tell yet."""
-        if self._ended:
-            return b""
-        if self._listens:
-            self._collector.feed(event)
-            self._ended = isinstance(event, Finished)
-            return b""
+    def _tell(self, event: Event) -> bytes:
         match event:
             case Diagnosis():
-                self._diagnosis = event
                 return b""
             case Started():
                 return self._begin()
@@ -114,15 +78,9 @@ class MessageWriter:
                 return self._tool_delta(event)
             case Finished():
                 return self._finish(event)
-            case Failed():
-                return self.fail(event)
             case _:
                 self._collector.feed(event)
                 return b""
-
-    def whole(self) -> bytes:
-        """The same answer as one JSON body."""
-        return _whole(self._id, self._model, self._collector, self._finished, self._diagnosis)
 
     def _begin(self) -> bytes:
         if self._begun:
@@ -170,8 +128,6 @@ class MessageWriter:
     def _finish(self, event: Finished) -> bytes:
         out = self._begin() + self._close_all()
         self._collector.feed(event)
-        self._finished = event
-        self._ended = True
         delta = {
             "stop_reason": stop_reason(event.reason, bool(self.answer.calls)),
             "stop_sequence": event.stop_sequence,
@@ -221,52 +177,14 @@ class MessageWriter:
         return out
 
 
-class WholeWriter:
-    """Core events in, one JSON body out when they have ended (`stream: false`); the arguments are MessageWriter's."""
-
-    def __init__(self, message_id: str, model: str, mint: Callable[[int], str] | None) -> None:
-        self._id = message_id
-        self._model = model
-        self._collector = AnswerCollector(mint)
-        self._diagnosis: Diagnosis | None = None
-        self._finished = Finished("")
-
-    @property
-    def answer(self) -> Answer:
-        """The answer so far, with the ids that the client got."""
-        return self._collector.answer
-
-    @property
-    def usage(self) -> Usage:
-        """What the server has reported so far."""
-        return self._collector.usage
-
-    def ping(self) -> bytes:
-        """White space, which JSON allows before its value."""
-        return b" "
-
-    def fail(self, failed: Failed) -> bytes:
-        """The error's JSON body, for when the headers have gone already."""
-        self._collector.feed(failed)
-        return error_body(failed.status, failed.kind, failed.message)[1]
-
-    def feed(self, event: Event) -> bytes:
-        """Always b"": see `whole`."""
-        self._collector.feed(event)
-        if isinstance(event, Finished):
-            self._finished = event
-        elif isinstance(event, Diagnosis):
-            self._diagnosis = event
-        return b""
-
-    def whole(self) -> bytes:
-        """The body, when the events have ended in Finished."""
-        return _whole(self._id, self._model, self._collector, self._finished, self._diagnosis)
+def whole_writer(message_id: str, model: str, mint: Mint | None) -> BodyWriter:
+    """For an answer that is not streamed; the arguments are MessageWriter's."""
+    return BodyWriter(mint, partial(_whole, message_id, model), error_body)
 
 
-def whole_message(message_id: str, model: str, mint: Callable[[int], str], events: Iterable[Event]) -> bytes:
+def whole_message(message_id: str, model: str, mint: Mint, events: Iterable[Event]) -> bytes:
     """The JSON body for a whole row of events that ends in Finished."""
-    writer = WholeWriter(message_id, model, mint)
+    writer = whole_writer(message_id, model, mint)
     for event in events:
         writer.feed(event)
     return writer.whole()

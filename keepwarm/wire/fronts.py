@@ -19,9 +19,9 @@ from keepwarm.wire import (
     openai_errors,
     openai_messages,
 )
-from keepwarm.wire.anthropic_stream import MessageWriter, WholeWriter
+from keepwarm.wire.anthropic_stream import MessageWriter, whole_writer
 from keepwarm.wire.api import ClientFacts, Front, Parsed, Writer
-from keepwarm.wire.openai_chat_stream import ChunkWriter, CompletionWriter, Head
+from keepwarm.wire.openai_chat_stream import ChunkWriter, Head, completion_writer
 
 
 class Anthropic(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class Anthropic(msgspec.Struct, frozen=True):
 
     def writer(self, call: str, options: Options, created: int, *, listening: bool = False) -> Writer:
         """For one answer."""
-        make = MessageWriter if options.stream else WholeWriter
+        make = MessageWriter if options.stream else whole_writer
         return make(f"msg_{call}", options.model, _mint("toolu", call, listening))
 
     def error(self, status: int, kind: str, message: str, request_id: str) -> tuple[int, bytes]:
@@ -101,7 +101,7 @@ class Chat(msgspec.Struct, frozen=True):
     def writer(self, call: str, options: Options, created: int, *, listening: bool = False) -> Writer:
         """For one answer."""
         head, mint = Head(f"chatcmpl-{call}", created, options.model), _mint("call", call, listening)
-        return ChunkWriter(head, mint, options.usage) if options.stream else CompletionWriter(head, mint)
+        return ChunkWriter(head, mint, options.usage) if options.stream else completion_writer(head, mint)
 
     def error(self, status: int, kind: str, message: str, request_id: str) -> tuple[int, bytes]:
         """(status, body) of an error."""

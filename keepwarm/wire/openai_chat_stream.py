@@ -5,21 +5,19 @@
 with a comment anywhere between two frames to keep the connection alive. The usage chunk has no choices and comes only
 when it was asked for (`stream_options.include_usage`). `reasoning_content` is llama.cpp's, vLLM's and DeepSeek's name.
 Source: the OpenAI API reference, "Chat completion chunk object".
-
-Both writers take the same events and have the methods of `keepwarm.wire.api.Writer`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
 
-from keepwarm.core.answer import Answer, AnswerCollector
+from keepwarm.core.answer import AnswerCollector
 from keepwarm.core.events import (
+    Diagnosis,
     Event,
-    Failed,
     Finished,
     Started,
     TextDelta,
@@ -29,6 +27,7 @@ from keepwarm.core.events import (
     Usage,
 )
 from keepwarm.wire.openai_errors import error_body, error_event
+from keepwarm.wire.writing import BodyWriter, Mint, StreamWriter
 
 PING: Final = b": ping\n\n"
 """A comment: no reader of event streams tells its program of it (WHATWG HTML, 9.2.6)."""
@@ -46,67 +45,25 @@ _REASONS: Final = {
 _encode: Final = msgspec.json.encode
 
 
-class ChunkWriter:
+class ChunkWriter(StreamWriter):
     """Core events in, SSE bytes out.
 
     head   what stands on every chunk: `id`, `object`, `created`, `model`
-    mint   makes the id of the tool call with this number (from 0) where the server's does not stay unique; None where
-           the client gets the server's own bytes and this writer only keeps the answer
+    mint   see `AnswerWriter`
     usage  whether the client asked for the usage chunk
     """
 
-    def __init__(self, head: Head, mint: Callable[[int], str] | None, usage: bool) -> None:
+    def __init__(self, head: Head, mint: Mint | None, usage: bool) -> None:
+        super().__init__(mint, partial(_whole, head), PING, error_event)
         fields = _encode({"id": head.id, "object": "chat.completion.chunk", "created": head.created})
         self._before = fields[:-1] + b',"model":' + _encode(head.model) + b',"choices":['
         # Who asks for usage finds the member on every chunk, null until the last.
         self._behind = b'],"usage":null}' if usage else b"]}"
-        self._head = head
         self._usage = usage
-        self._collector = AnswerCollector(mint)
-        self._listens = mint is None
         self._begun = False
-        self._ended = False
-        self._finished = Finished("")
-
-    @property
-    def answer(self) -> Answer:
-        """The answer so far, with the ids that the client got."""
-        return self._collector.answer
-
-    @property
-    def usage(self) -> Usage:
-        """What the server has reported so far."""
-        return self._collector.usage
-
-    def ping(self) -> bytes:
-        """Something that keeps the connection alive; legal between any two frames."""
-        return b"" if self._ended else PING
-
-    def fail(self, failed: Failed) -> bytes:
-        """The error's frame, after which nothing more is said."""
-        if self._ended:
-            return b""
-        self._ended = True
-        self._collector.feed(failed)
-        return error_event(failed)
-
-    def feed(self, event: Event) -> bytes:
-        """The bytes that tell the client of `event`; b"" when there is nothing to tell."""
-        if self._ended:
-            return b""
-        if isinstance(event, Failed) and not self._listens:
-            return self.fail(event)
-        self._collector.feed(event)
-        if isinstance(event, Finished):
-            self._finished = event
-            self._ended = True
-        return b"" if self._listens else self._tell(event)
-
-    def whole(self) -> bytes:
-        """The same answer as one JSON body."""
-        return _whole(self._head, self._collector, self._finished)
 
     def _tell(self, event: Event) -> bytes:
+        self._collector.feed(event)
         match event:
             case Started():
                 return self._begin()
@@ -149,43 +106,9 @@ class ChunkWriter:
         return b"data: " + self._before + choice + self._behind + b"\n\n"
 
 
-class CompletionWriter:
-    """Core events in, one JSON body out when they have ended (`stream: false`); the arguments are ChunkWriter's."""
-
-    def __init__(self, head: Head, mint: Callable[[int], str] | None) -> None:
-        self._head = head
-        self._collector = AnswerCollector(mint)
-        self._finished = Finished("")
-
-    @property
-    def answer(self) -> Answer:
-        """The answer so far, with the ids that the client got."""
-        return self._collector.answer
-
-    @property
-    def usage(self) -> Usage:
-        """What the server has reported so far."""
-        return self._collector.usage
-
-    def ping(self) -> bytes:
-        """White space, which JSON allows before its value."""
-        return b" "
-
-    def fail(self, failed: Failed) -> bytes:
-        """The error's JSON body, for when the headers have gone already."""
-        self._collector.feed(failed)
-        return error_body(failed.status, failed.kind, failed.message)[1]
-
-    def feed(self, event: Event) -> bytes:
-        """Always b"": see `whole`."""
-        self._collector.feed(event)
-        if isinstance(event, Finished):
-            self._finished = event
-        return b""
-
-    def whole(self) -> bytes:
-        """The body, when the events have ended in Finished."""
-        return _whole(self._head, self._collector, self._finished)
+def completion_writer(head: Head, mint: Mint | None) -> BodyWriter:
+    """For an answer that is not streamed; the arguments are ChunkWriter's."""
+    return BodyWriter(mint, partial(_whole, head), error_body)
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -216,7 +139,7 @@ def finish_reason(reason: str, has_calls: bool) -> str:
     return "tool_calls" if reason == "end" and has_calls else _REASONS[reason]
 
 
-def _whole(head: Head, collector: AnswerCollector, finished: Finished) -> bytes:
+def _whole(head: Head, collector: AnswerCollector, finished: Finished, _: Diagnosis | None) -> bytes:
     answer = collector.answer
     message: dict[str, object] = {"role": "assistant", "content": answer.text or None}
     if answer.thinking:

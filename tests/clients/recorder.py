@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -9,8 +10,9 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
+from keepwarm.testing.passing import MAX_BODY, listening, pass_on, pool
+
 RECORDED: Final = frozenset(("/v1/messages", "/v1/chat/completions"))
-HOP_BY_HOP: Final = frozenset(("connection", "content-length", "host", "keep-alive", "transfer-encoding"))
 
 
 class Recorder:
@@ -27,49 +29,35 @@ class Recorder:
         """How those requests were answered, in the order of the answers' beginnings."""
         self.claims: list[tuple[int, int]] = []
         """(prompt tokens, cached ones of them) as chat completions told the client, in the order of their ends."""
-        self._runner: web.AppRunner
+        self._stack = contextlib.AsyncExitStack()
         self._http: aiohttp.ClientSession
 
     async def __aenter__(self) -> Self:
-        # No pooled connections: who listens behind may close one at any time, and the relay must not add an error.
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
-        self._http = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=None))
-        app = web.Application(client_max_size=1 << 30)
+        app = web.Application(client_max_size=MAX_BODY)
         app.router.add_route("*", "/{path:.*}", self._relay)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        async with contextlib.AsyncExitStack() as unless_ready:
+            self._http = await unless_ready.enter_async_context(pool())
+            self.url = await unless_ready.enter_async_context(listening(app))
+            self._stack = unless_ready.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._runner.cleanup()
-        await self._http.close()
+        await self._stack.aclose()
 
     async def _relay(self, request: web.Request) -> web.StreamResponse:
-        body = await request.read()
-        recorded = request.path in RECORDED
-        if recorded:
-            self.bodies.append(msgspec.json.decode(body, type=dict[str, Any]))
-            self.headers.append({name.lower(): value for name, value in request.headers.items()})
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
         url = self.target + request.raw_path
-        async with self._http.request(request.method, url, data=body or None, headers=headers) as answer:
-            if recorded:
-                self.statuses.append(answer.status)
-            kept = {name: value for name, value in answer.headers.items() if name.lower() not in HOP_BY_HOP}
-            response = web.StreamResponse(status=answer.status, headers=kept)
-            await response.prepare(request)
-            told = b""
-            async for piece in answer.content.iter_any():
-                told += piece
-                await response.write(piece)
-            await response.write_eof()
-            if request.path == "/v1/chat/completions" and answer.status == 200:
+        if request.path not in RECORDED:
+            return await pass_on(self._http, request, url)
+        self.bodies.append(msgspec.json.decode(await request.read(), type=dict[str, Any]))
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
+
+        def ended(status: int, told: bytes) -> None:
+            if request.path == "/v1/chat/completions" and status == 200:
                 self.claims += claimed(told)
-            return response
+
+        return await pass_on(self._http, request, url, begun=self.statuses.append, ended=ended)
 
 
 def claimed(answer: bytes) -> list[tuple[int, int]]:

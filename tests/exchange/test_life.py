@@ -51,6 +51,7 @@ def test_a_streamed_answer() -> None:
         << Start
         >> arrived(HELLO)
         << says("message_start")
+        << says("Hello there.")  # the first event of what came is not kept waiting for the others
         >> ended()
         << says("message_stop")
         << Finish

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from keepwarm.exchange.relay import Passage
+from keepwarm.shell import drive
 from keepwarm.shell.client import Upstream
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.chat_shapes import error_body, event
@@ -202,6 +203,31 @@ async def test_a_server_that_never_answers_a_connection_is_said(
         assert "the connection to the model server broke" in (await answer.json())["error"]["message"]
     # Once more, since llama.cpp closes connections that it has promised to keep; not more often.
     assert len(stub.seen) == 2
+
+
+async def test_the_first_bytes_of_an_answer_go_before_the_rest_is_read(
+    open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await open_gateway((await open_stub()).url)
+    gone: list[bytes] = []
+    write, say = drive._Answer.write, Passage._say
+    at_each: list[int] = []
+
+    async def written(self: drive._Answer, data: bytes) -> None:
+        gone.append(bytes(data))
+        await write(self, data)
+
+    def said(self: Passage, events: list[Any]) -> Generator[Any, Any, None]:
+        at_each.append(len(gone))
+        yield from say(self, events)
+
+    monkeypatch.setattr(drive._Answer, "write", written)
+    monkeypatch.setattr(Passage, "_say", said)
+    async with http.post(gateway.url + "/v1/messages", data=message_body(stream=True)) as answer:
+        assert kinds(await all_events(answer)) == WHOLE
+    assert gone[0].startswith(b"event: message_start")
+    assert b"Hello" not in gone[0]
+    assert at_each[:2] == [0, 1]  # nothing had gone when the first event was read, and it had when the next ones were
 
 
 @pytest.mark.parametrize("started", [False, True])

@@ -28,10 +28,10 @@ from keepwarm.core.events import (
 )
 from keepwarm.wire.anthropic_stream import (
     MessageWriter,
-    WholeWriter,
     stop_reason,
     usage_fields,
     whole_message,
+    whole_writer,
 )
 from tests.wire.rows import LONG_ID, ROWS, answers
 
@@ -196,7 +196,7 @@ def test_blocks_open_and_close_one_after_the_other(events: list[Event]) -> None:
 
 @given(answers())
 def test_the_stream_and_the_body_keep_the_same_answer(events: list[Event]) -> None:
-    one, other = writer(), WholeWriter("msg_1", "local-model", mint)
+    one, other = writer(), whole_writer("msg_1", "local-model", mint)
     for event in events:
         one.feed(event)
         assert other.feed(event) == b""
@@ -318,7 +318,7 @@ def test_stop_reasons(reason: str, has_calls: bool, word: str) -> None:
 
 
 def test_what_was_cut_off_is_an_empty_object_in_a_body_and_stays_in_the_answer() -> None:
-    other = WholeWriter("msg_1", "m", mint)
+    other = whole_writer("msg_1", "m", mint)
     for event in ROWS["cut_off"]:
         other.feed(event)
     assert json.loads(other.whole())["content"][0]["input"] == {}
@@ -326,7 +326,7 @@ def test_what_was_cut_off_is_an_empty_object_in_a_body_and_stays_in_the_answer()
 
 
 def test_a_body_may_have_white_space_before_it_and_an_error_in_its_place() -> None:
-    other = WholeWriter("msg_1", "m", mint)
+    other = whole_writer("msg_1", "m", mint)
     other.feed(TextDelta("x"))
     body = json.loads(other.ping() + other.fail(Failed(529, "busy", "overloaded")))
     assert body["error"] == {"type": "overloaded_error", "message": "busy"}

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 
 from keepwarm.codec.frames import SseDecoder
-from keepwarm.core.events import Event, Failed, Finished, Progress, Started, TextDelta, ToolDelta, ToolStart, Usage
-from keepwarm.wire.openai_chat_stream import PING, ChunkWriter, CompletionWriter, Head, finish_reason, usage_fields
+from keepwarm.core.events import Event, Finished, Progress, Started, ToolDelta, ToolStart, Usage
+from keepwarm.wire.openai_chat_stream import ChunkWriter, Head, completion_writer, finish_reason, usage_fields
 from tests.wire.rows import ROWS, answers
 
 GOLDEN = Path(__file__).parent / "golden" / "chat"
@@ -30,7 +30,7 @@ def streamed(events: list[Event], *, usage: bool = True) -> bytes:
 
 
 def whole(events: list[Event]) -> bytes:
-    writer = CompletionWriter(HEAD, mint)
+    writer = completion_writer(HEAD, mint)
     for event in events:
         writer.feed(event)
     return writer.whole()
@@ -170,18 +170,3 @@ def test_a_delta_of_a_call_that_has_not_begun_is_passed_over() -> None:
     assert writer.feed(ToolDelta(3, "{}")) == b""
     assert writer.feed(ToolStart(3, "call_0", "Bash")).count(b'"id":"call_00"') == 1
     assert b'"index":0' in writer.feed(ToolDelta(3, "{}"))
-
-
-def test_behind_an_end_nothing_is_said() -> None:
-    for events in ([Finished("end")], [Failed(0, "gone", "unreachable")]):
-        writer = ChunkWriter(HEAD, mint, True)
-        assert writer.feed(events[0])
-        assert writer.feed(TextDelta("more")) == writer.ping() == writer.fail(Failed(0, "again")) == b""
-    assert ChunkWriter(HEAD, mint, True).ping() == PING
-
-
-def test_a_body_that_has_begun_with_white_space_ends_as_an_error() -> None:
-    writer = CompletionWriter(HEAD, mint)
-    body = writer.ping() + writer.fail(Failed(0, "gone", "unreachable", usage=Usage(7)))
-    assert json.loads(body)["error"]["message"] == "gone"
-    assert writer.usage == Usage(7)
