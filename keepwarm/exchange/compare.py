@@ -6,7 +6,7 @@ most, since all that stands behind it is lost; but which of them cost anything o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import msgspec
@@ -40,6 +40,8 @@ class Now(msgspec.Struct, frozen=True):
     """The rules whose edits may stand in a turn."""
     anew: bool = False
     """It begins a conversation in the place of the older one: no turn is compared with one of the other."""
+    read: Callable[[str], str] = str
+    """See `Dialect.read`."""
 
 
 class Comparison:
@@ -78,7 +80,7 @@ def head_differences(before: Sent, now: Now, size: int) -> tuple[Difference, ...
     found = [*_options(before.options, now.options)]
     if before.head.key != now.head.key:
         old, new = before.head, now.head
-        found += _system(old, new, size)
+        found += _system(old, new, size, now.read)
         found += _tools(old, new, size)
     return tuple(found)
 
@@ -101,8 +103,8 @@ def _options(before: Options, after: Options) -> Iterator[Difference]:
             yield Difference("options", path, path[1:], was, now, common_prefix(was, now), "changed")
 
 
-def _system(before: HeadState, after: HeadState, size: int) -> Iterator[Difference]:
-    blocks = before.head.system, after.head.system
+def _system(before: HeadState, after: HeadState, size: int, read: Callable[[str], str]) -> Iterator[Difference]:
+    blocks = [[one for one in state.head.system if not one.text or read(one.text)] for state in (before, after)]
     tools = sum(map(_tool_length, before.shown))
     passed = 0
 
@@ -112,8 +114,12 @@ def _system(before: HeadState, after: HeadState, size: int) -> Iterator[Differen
     for old, new in zip(*blocks, strict=False):
         if old.text != new.text:
             what = f"system[{new.index}]" if new.index >= 0 else "system"
-            for offset in hunks(old.text, new.text):
-                yield Difference("system", new.path, what, old.text, new.text, offset, "changed", *at(offset))
+            was, now = read(old.text), read(new.text)
+            lead = min(len(old.text) - len(was), len(new.text) - len(now))  # what the server takes out itself
+            texts = old.text[len(old.text) - len(was) - lead :], new.text[len(new.text) - len(now) - lead :]
+            for offset in hunks(was, now) if was != now else ():
+                place = lead + offset
+                yield Difference("system", new.path, what, *texts, place, "changed", *at(place))
         passed += len(old.text)
     if len(blocks[0]) != len(blocks[1]):
         kind = "added" if len(blocks[1]) > len(blocks[0]) else "removed"

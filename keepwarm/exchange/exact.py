@@ -155,15 +155,16 @@ class Inquiry:
             shared = min(shared, head)
             before = replace(before, prompt_tokens=head)
         before = replace(before, shared=shared)
-        suspects = self._case.suspects
+        # What a template does is read off the prompts themselves.
+        suspects = tuple(one for one in self._case.suspects if one.difference.where != "template")
         tokens = before.prompt_tokens or 0
         if shared < tokens and (suspects or before.share >= 1.0):
             parting = yield from _parting(way, request, (now, old), shared)
             suspects = narrow(suspects, parting, before) or suspects
             if not suspects and shared < tokens - SLACK:
                 suspects = (_template(parting, question.sent),)
-        elif suspects:
-            suspects = tuple(one for one in suspects if one.difference.most >= 1.0)
+        else:  # what is lost stands in the answer before
+            suspects = tuple(one for one in self._case.suspects if one.difference.most >= 1.0)
         verdict = judge(self._case.usage, before, suspects, self._case.scene)
         if _unexplained(verdict, shared - SLACK - self._case.scene.block) and (yield from way.has_clock(request)):
             return None

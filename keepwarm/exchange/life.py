@@ -135,7 +135,8 @@ class Life:
             if handover.missed:
                 story.head = replace(story.head, missed=handover.missed)
         if parsed.options.diagnose is not None:
-            now = Now(stable.options, head, stable.trail, self._front, parsed.leading, rules.known)
+            read = terms.dialect.read
+            now = Now(stable.options, head, stable.trail, self._front, parsed.leading, rules.known, read=read)
             passage.writer.feed(diagnose(journal, stable, now))
         stable.lineage.count += 1
         story.sent_bytes = len(outgoing.body)

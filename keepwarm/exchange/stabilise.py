@@ -134,7 +134,8 @@ class Stabiliser:
         head = self._head(parsed, heading, lineage.head, loads)
         last = lineage.requests[0].options if lineage.requests else None
         options = self._rules.options(parsed.options, last)
-        now = Now(options.value, head, turns.trail, self._front, parsed.leading, self._rules.known)
+        known, read = self._rules.known, self._dialect.read
+        now = Now(options.value, head, turns.trail, self._front, parsed.leading, known, read=read)
         past = self._past(key, lineage, turns.keys, now)
         size = head.size
         return Stable(
@@ -192,7 +193,10 @@ class Stabiliser:
         own = branch_of(lineage, keys, now.trail)
         latest = own.requests[0] if own.requests else best
         parted = Comparison(latest, now)
-        branch = best if latest is not best and shared == len(best.keys) and parted.differences else None
+        # Behind all of an older request stand its answer and what is new. Where more does, that was processed with the
+        # latest one, in other words.
+        goes_back = latest is not best and shared == len(best.keys) and len(keys) <= shared + 2
+        branch = best if goes_back and parted.differences else None
         shared = shared if latest is best else latest.shared(keys)
         return _Past(latest, shared, parted, older, branch, name=own.name, parted=own.parted)
 
@@ -258,7 +262,7 @@ class Stabiliser:
             original = tuple(self._front.tool(raw, index) for index, raw in enumerate(parsed.tools_raw))
         shown, late = head.tools, tuple[Tool, ...]()
         if self._dialect.quiet_tools or not self._dialect.same_protocol:
-            ready = tuple(tool for tool in shown if not tool.deferred or tool.name in loaded)
+            ready = tuple(tool for tool in shown if not self._waits(tool) or tool.name in loaded)
             waited = self._waiting(ready)
             late = tuple(tool for tool in ready if tool.late or tool.name in waited)
             shown = tuple(tool for tool in ready if tool not in late)
@@ -299,7 +303,11 @@ class Stabiliser:
         """Those of the tools that are told of where a result loads them."""
         if not self._dialect.quiet_tools or not self._rules.has("ORD002"):
             return {}
-        return {tool.name: tool for tool in tools if tool.deferred}
+        return {tool.name: tool for tool in tools if self._waits(tool)}
+
+    def _waits(self, tool: Tool) -> bool:
+        """Whether a tool is kept from the model until a result loads it; the Messages API does that itself."""
+        return tool.deferred and self._dialect.protocol != "anthropic"
 
 
 class _Past(msgspec.Struct, frozen=True):

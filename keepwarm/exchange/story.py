@@ -5,8 +5,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from keepwarm.core import digest
+from keepwarm.core.diff import Difference
 from keepwarm.core.events import Progress, Usage
 from keepwarm.core.prompt import EditNote
+from keepwarm.exchange import dropping
 from keepwarm.exchange import headers as pass_on
 from keepwarm.exchange.exact import Case, Question, question
 from keepwarm.exchange.keeper import Call, Keeper
@@ -16,6 +18,8 @@ from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
 from keepwarm.ledger.server_side import Server
 from keepwarm.ledger.verdict import NOWHERE, Predecessor, Scene, Suspect, judge
 from keepwarm.rules.engine import RuleBook
+from keepwarm.session.lineage import Sent
+from keepwarm.upstream import switches
 from keepwarm.wire.api import ClientFacts, Parsed
 
 UNSET = -1.0
@@ -117,9 +121,28 @@ class Story:
         stable = self.stable
         if stable is None or self.ending == "failed":
             return None
-        suspects = tuple(Suspect(one, self.rules.causes(one)) for one in stable.differences)
-        case = self.case = Case(self.usage, self._before(stable), suspects, self._scene(stable, keeper))
+        suspects = self._suspects(stable, keeper)
+        case = self.case = Case(self.usage, self._before(stable, suspects), suspects, self._scene(stable, keeper))
         return judge(case.usage, case.before, case.suspects, case.scene)
+
+    def _suspects(self, stable: Stable, keeper: Keeper) -> tuple[Suspect, ...]:
+        """Where the request differs from the one before, and where the server's template makes it differ."""
+        rows = stable.differences
+        found = [Suspect(one, self.rules.causes(one)) for one in rows]
+        dropped = self._dropped(stable, keeper)
+        if dropped is not None:
+            behind = (at for at, one in enumerate(rows) if one.where == "turn" and one.share > dropped.share)
+            found.insert(next(behind, len(found)), Suspect(dropped, (dropping.CODE,)))
+        return tuple(found)
+
+    def _dropped(self, stable: Stable, keeper: Keeper) -> Difference | None:
+        """Reasoning that the server's chat template drops, where it is not told to keep it."""
+        drops = keeper.terms(self.front).dialect.drops_thinking and not stable.draft.keeps
+        if not drops or stable.before is None or stable.sibling or self.usage.cached_tokens is None:
+            return None
+        if not switches.edits(self.call.body):  # the client tells it
+            return None
+        return dropping.find_dropped(stable.before, stable.trail, stable.draft.leading)
 
     def _scene(self, stable: Stable, keeper: Keeper) -> Scene:
         """What is known of the server besides its counts, and of the markers that it was sent."""
@@ -177,7 +200,7 @@ class Story:
             keeper.pace.learn(processed, self.usage.prompt_ms)
         return keeper.pace.usual
 
-    def _before(self, stable: Stable) -> Predecessor | None:
+    def _before(self, stable: Stable, suspects: tuple[Suspect, ...]) -> Predecessor | None:
         """The request that this one goes on from, or whose head it could share."""
         sent = stable.before
         if sent is None:
@@ -191,9 +214,12 @@ class Story:
         whole = not stable.differences and stable.shared == len(sent.keys)
         share = 1.0 if whole else min(1.0, stable.kept / sent.size) if sent.size else 0.0
         replayed = whole and sent.answer is not None and len(stable.keys) > len(sent.keys)
-        points = sent.points(stable.lineage.points) if stable.differences else ()
+        points = sent.points(stable.lineage.points) if suspects else ()
         held = stable.branch.prompt_tokens if stable.branch is not None else None
-        return Predecessor(sent.prompt_tokens, sent.output_tokens, share, replayed, points=points, held=held)
+        output = sent.output_tokens
+        if output is None and suspects:
+            output = _generated(sent)
+        return Predecessor(sent.prompt_tokens, output, share, replayed, points=points, held=held)
 
     def _recording(self) -> Recording | None:
         if self.stable is None or self.parsed is None:
@@ -206,6 +232,16 @@ class Story:
             tuple((digest.wire(text), bytes(text)) for text in (*received, *self.parsed.messages_raw)),
             tuple((digest.wire(text), text) for text in sent),
         )
+
+
+def _generated(sent: Sent) -> int | None:
+    """About how many tokens an answer has that broke off before the server had counted it: its bytes, at the rate of
+    its prompt's; rather too few, for those hold more than words."""
+    answer = sent.answer
+    if answer is None or not sent.size or sent.prompt_tokens is None:
+        return None
+    said = len(answer.text) + len(answer.thinking) + sum(len(call.arguments) for call in answer.calls)
+    return round(said * sent.prompt_tokens / sent.size)
 
 
 def _known(value: float) -> float | None:

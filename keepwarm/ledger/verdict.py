@@ -309,9 +309,11 @@ class _Case:
         if self._before.shared is not None and actual <= self._before.shared + self._slack:
             return self._suspects
         behind = tuple(one for one in self._suspects if self._latest(one) >= actual - self._unsure)
-        if behind or not self._scene.slotted:
+        if not self._scene.slotted and (not behind or self._expected(behind, actual) - self._unsure > actual):
             # A server that keeps many prompts had more of it from an older one: what was changed is lost all the same.
-            return behind or self._suspects
+            return self._suspects
+        if behind:
+            return behind
         # Something was changed, and the server cannot have reused past it: then the estimate is off.
         return self._suspects[-1:]
 

@@ -15,6 +15,9 @@ cache at the first token of that turn: 139 to 242 s against 2 s in one report.
 The turn with `reasoning_content` as generated, and for chat templates that have the switch
 `preserve_thinking` / `clear_thinking: false`, so that the template does not drop it again.
 
+Where keepwarm only observes a server whose template drops it, that is named as the server's doing: on vLLM, which is
+asked what its template does, with the first verdict, else with the exact one.
+
 ## When it is wrong to apply
 When the client's user removed the reasoning on purpose to save context: switch the rule off.
 

@@ -12,9 +12,10 @@ that start slowly bring theirs one after the other, each at the price of the who
     request 4: Bash, Edit, Read      request 5: Bash, Edit, Read, mcp__tracker__search
 
 ## What goes upstream instead
-To llama.cpp, Bash, Edit and Read at the head both times, and the definition of the new tool behind the newest turn.
-Anthropic's own API does the same with a tool that `tool_reference` loads. The server still knows all tools, so that a
-call of the new one is a call: `tools` holds them, `chat_template_kwargs.tools` those that the template prints.
+To llama.cpp and vLLM, Bash, Edit and Read at the head both times, and the definition of the new tool behind the newest
+turn. Anthropic's own API does the same with a tool that `tool_reference` loads. The server still knows all tools, so
+that a call of the new one is a call: `tools` holds them, `chat_template_kwargs.tools` those that the template prints.
+vLLM is asked beforehand whether it heeds that (`/tokenize`): where it does not, all its tools are printed.
 
 Other servers print each tool that may be called. There the new one is put behind those that stand (ORD001), so that at
 least these keep their place. With
@@ -33,7 +34,8 @@ tool at once: what is held back it cannot call. That is why nothing is held back
 
 ## Source
 sst/opencode#14743, openai/codex#33266; platform.claude.com "Tool use with prompt caching" on `defer_loading`; measured
-with Claude Code 2.1.328 (ToolSearch puts a loaded tool at its alphabetical place) and llama.cpp (common/chat.cpp).
+with Claude Code 2.1.328 (ToolSearch puts a loaded tool at its alphabetical place), llama.cpp (common/chat.cpp) and
+vLLM 0.32 (renderers/params.py).
 """
 
 from __future__ import annotations

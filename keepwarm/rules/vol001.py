@@ -8,6 +8,9 @@ Claude Code writes the line at the very front of the prompt and its value change
 (2.1.114 to 2.1.179, and in first-party mode), the suffix of `cc_version` with each conversation and
 sub-agent. A prefix cache holds up to the first token that differs, so the whole prompt is prefilled again.
 
+vLLM takes the line out itself where a system text begins with it (0.32), and from a Messages body the whole block with
+it, whatever else stands there: where keepwarm only observes vLLM the line costs nothing, and is not named.
+
 ## Example
     x-anthropic-billing-header: cc_version=2.1.39.c39; cc_entrypoint=cli; cch=56445;
 

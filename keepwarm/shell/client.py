@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from keepwarm.codec.gguf_fields import ENOUGH
 from keepwarm.shell.slot import Slot
-from keepwarm.upstream import llamacpp, vllm
+from keepwarm.upstream import llamacpp, vllm, vllm_tools
 from keepwarm.upstream.api import Outgoing, Traits
 from keepwarm.upstream.memory import Memory, memory_of
 
@@ -164,9 +164,11 @@ class Upstream:
             async with asyncio.timeout(VLLM_SECONDS):
                 status, body = await self.ask(vllm.settings(key))
                 if status == 200 and vllm.is_vllm(body):
-                    traits = replace(traits, server="vllm", block=vllm.block(body))
+                    traits = replace(traits, server="vllm", block=vllm.block(body), unread=vllm.UNREAD)
                     plain, told = [await self.ask(question) for question in vllm.thoughts(key)]
                     traits = replace(traits, drops_thinking=vllm.drops_thinking(plain, told))
+                    counts = [vllm.count(*await self.ask(question)) for question in vllm_tools.questions(key)]
+                    traits = replace(traits, quiet_tools=vllm_tools.is_heeded(*counts))
         return traits
 
     async def _knock(self, path: str, key: tuple[tuple[str, str], ...]) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from keepwarm import __version__
 from keepwarm.codec.json_text import UNREADABLE
@@ -23,7 +24,7 @@ from keepwarm.wire.api import Front
 from keepwarm.wire.fronts import FRONTS
 
 if TYPE_CHECKING:
-    from keepwarm.exchange.keeper import Keeper
+    from keepwarm.exchange.keeper import Keeper, Terms
     from keepwarm.shell.app import Gateway
 
 FRONT = web.RequestKey("front", Front)
@@ -101,10 +102,10 @@ class _Doors:
     async def count(self, request: web.Request) -> web.StreamResponse:
         """How many tokens a prompt has: as the server's own template and tokenizer say, where it tells."""
         keeper = await self._gateway.keeper(request[HEADERS])
-        if keeper is not None and keeper.same_protocol(FRONTS["anthropic"].name):
-            return await self.pass_through(request)
         front = FRONTS["anthropic"]
         body = await request.read()
+        if keeper is not None and keeper.same_protocol(front.name):
+            return await self._passed(request, _as_sent(body, keeper, request[HEADERS]))
         try:
             tokens = await self._count(body, keeper, request[HEADERS])
         except ClientError as error:
@@ -124,8 +125,12 @@ class _Doors:
             raise nobody(self._gateway)
         if keeper is None or not keeper.same_protocol(front.name):
             raise web.HTTPNotFound
+        return await self._passed(request, await request.read())
+
+    async def _passed(self, request: web.Request, body: bytes) -> web.StreamResponse:
+        """What the server answers to a request of its own protocol, with `body` for its body."""
         onwards = onward(request[HEADERS], (), same_protocol=True)
-        outgoing = Outgoing(request.path_qs, await request.read(), onwards, request.method)
+        outgoing = Outgoing(request.path_qs, body, onwards, request.method)
         upstream = self._gateway.upstream
         try:
             begun = await upstream.begin(outgoing)
@@ -158,12 +163,8 @@ class _Doors:
         if terms is None or not isinstance(terms.dialect, llamacpp.LlamaCpp):
             front.parse(body)
             return max(1, round(len(body) / BYTES_PER_TOKEN))
-        parsed = front.parse(body)
-        # A journal of its own: counting must not change what stands.
-        rules = terms.books.book(front.identity(headers, parsed).client)
-        stable = Stabiliser(Journal(), rules, terms.dialect, front).run(parsed, "", "")
         ask = self._gateway.upstream.ask
-        status, rendered = await ask(llamacpp.render(terms.dialect.request(stable.draft)))
+        status, rendered = await ask(llamacpp.render(_first(body, terms, headers)))
         counting = llamacpp.tokenize(rendered) if status == 200 else None
         if counting is not None:
             status, counted = await ask(counting)
@@ -171,6 +172,28 @@ class _Doors:
             if tokens is not None:
                 return tokens
         return max(1, round(len(body) / BYTES_PER_TOKEN))
+
+
+def _first(body: bytes, terms: Terms, headers: Mapping[str, str]) -> Outgoing:
+    """A Messages body as it would go upstream at the beginning of a conversation. Raises ClientError."""
+    front = FRONTS["anthropic"]
+    parsed = front.parse(body)
+    # A journal of its own: counting must not change what stands.
+    rules = terms.books.book(front.identity(headers, parsed).client)
+    stable = Stabiliser(Journal(), rules, terms.dialect, front).run(parsed, "", "")
+    return terms.dialect.request(replace(stable.draft, untouched=terms.manner.observe))
+
+
+def _as_sent(body: bytes, keeper: Keeper, headers: Mapping[str, str]) -> bytes:
+    """The body of a question how long a prompt is, asked of what would go upstream; the client's own where keepwarm
+    only observes, or cannot read it: then the server says what is wrong with it."""
+    terms = keeper.terms(FRONTS["anthropic"].name)
+    if terms.manner.observe:
+        return body
+    try:
+        return _first(body, terms, headers).body
+    except ClientError:
+        return body
 
 
 def _row(front: Front, name: str, created: object) -> dict[str, Any]:

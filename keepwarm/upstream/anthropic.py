@@ -17,6 +17,7 @@ from keepwarm.upstream import failures
 from keepwarm.upstream.anthropic_stream import AnthropicReader
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.switches import SWITCHES, switched
+from keepwarm.upstream.vllm_tools import printed_messages
 
 PATH = "/v1/messages"
 GONE = b" "
@@ -33,12 +34,20 @@ class Anthropic(msgspec.Struct, frozen=True):
     name = "anthropic"
     protocol = "anthropic"
     same_protocol = True
-    quiet_tools = False
 
     @property
     def drops_thinking(self) -> bool:
         """As the server's template does."""
         return self.traits.drops_thinking
+
+    @property
+    def quiet_tools(self) -> bool:
+        """As the server has shown."""
+        return self.traits.quiet_tools
+
+    def read(self, text: str) -> str:
+        """Without what the server takes out itself: the whole of the block."""
+        return self.traits.read(text, whole=True)
 
     def marks(self, body: bytes) -> bool:
         """True: `cache_control` moves, and reasoning is signed."""
@@ -61,19 +70,19 @@ class Anthropic(msgspec.Struct, frozen=True):
 
     def request(self, draft: Draft) -> Outgoing:
         """The client's body with the changed places spliced in; its very bytes when nothing changed."""
-        keeps = draft.keeps and not draft.untouched
-        if not (draft.system or draft.tools or self.model or keeps or any(draft.chunks)):
+        switches = {} if draft.untouched else _switches(draft)
+        if not (draft.system or draft.tools or self.model or switches or any(draft.chunks)):
             return Outgoing(PATH, draft.body, draft.headers)
         spans = members(draft.body)
         patches = [
             Patch(*spans[name], text)
-            for name, text in (("system", draft.system), ("tools", draft.tools))
+            for name, text in (("system", draft.system), ("tools", b"" if draft.late else draft.tools))
             if text and name in spans
         ]
         if self.model:
             patches.append(Patch(*spans["model"], _encode(self.model)))
-        if keeps:
-            told = switched(draft.body, spans, SWITCHES)
+        if switches:
+            told = switched(draft.body, spans, switches)
             patches += [member_patch(draft.body, spans, name, value) for name, value in told.items()]
         if any(draft.chunks):
             patches += _turn_patches(draft, spans["messages"])
@@ -86,6 +95,13 @@ class Anthropic(msgspec.Struct, frozen=True):
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> Failed:
         """What an error answer means."""
         return failures.failure(status, headers, body)
+
+
+def _switches(draft: Draft) -> dict[str, bytes]:
+    """What the chat template is told. Of tools that the model reads of in the conversation, `tools` says all as the
+    client does, and the template prints those that stand at the head."""
+    late = {"tools": printed_messages(draft.tools)} if draft.late else {}
+    return {**(SWITCHES if draft.keeps else {}), **late}
 
 
 def _turn_patches(draft: Draft, container: Span) -> list[Patch]:

@@ -85,6 +85,19 @@ class Traits(msgspec.Struct, frozen=True):
     """What it runs, where its own figures show that: "vllm"."""
     drops_thinking: bool = False
     """Its chat template drops earlier reasoning, and has been seen to keep it where the request tells it so."""
+    quiet_tools: bool = False
+    """It has been seen to print other tools than those that may be called, where the request tells it to."""
+    unread: str = ""
+    """What a system text begins with that it takes out of the prompt itself; "" for nothing."""
+
+    def read(self, text: str, *, whole: bool) -> str:
+        """A system text as it comes into the prompt.
+
+        whole  whether the text goes with `unread`; else its first line does
+        """
+        if not self.unread or not text.startswith(self.unread):
+            return text
+        return "" if whole else text.partition("\n")[2]
 
 
 class Reader(Protocol):
@@ -119,6 +132,10 @@ class Dialect(Protocol):
     @property
     def drops_thinking(self) -> bool:
         """True when the chat template drops earlier reasoning unless the request says otherwise: `Draft.keeps`."""
+
+    def read(self, text: str) -> str:
+        """One text of the client's system prompt as it comes into the server's prompt: what the server takes out of it
+        itself can part nothing."""
 
     def marks(self, body: bytes) -> bool:
         """Whether a client's newest bytes count where a turn says what it said before: cache marks move in them.

@@ -23,6 +23,7 @@ from keepwarm.upstream.chat_stream import ChatReader
 from keepwarm.upstream.llamacpp import printed
 from keepwarm.upstream.openai import PATH
 from keepwarm.upstream.switches import SWITCHES, switched
+from keepwarm.upstream.vllm_tools import printed_chat
 
 _encode = msgspec.json.encode
 
@@ -36,7 +37,6 @@ class ChatBytes(msgspec.Struct, frozen=True):
 
     protocol = "chat"
     same_protocol = True
-    quiet_tools = False
 
     @property
     def name(self) -> str:
@@ -47,6 +47,15 @@ class ChatBytes(msgspec.Struct, frozen=True):
     def drops_thinking(self) -> bool:
         """As the server's template does."""
         return self.traits.drops_thinking
+
+    @property
+    def quiet_tools(self) -> bool:
+        """As the server has shown."""
+        return self.traits.quiet_tools
+
+    def read(self, text: str) -> str:
+        """Without what the server takes out itself: its line."""
+        return self.traits.read(text, whole=False)
 
     def marks(self, body: bytes) -> bool:
         """True for a request with cache marks: what goes on is the turn as it is marked now."""
@@ -84,7 +93,8 @@ class ChatBytes(msgspec.Struct, frozen=True):
 
     def wanted(self, draft: Draft, spans: Mapping[str, Span]) -> dict[str, bytes]:
         """Members of the body, by name, that have to be there besides what the client said in `spans`."""
-        found = _switches(draft, spans, SWITCHES if draft.keeps else {})
+        late = {"tools": printed_chat(draft.tools)} if draft.late else {}
+        found = _switches(draft, spans, {**(SWITCHES if draft.keeps else {}), **late})
         if draft.options.stream and not draft.options.usage:
             said = _said(draft.body, spans.get("stream_options"))
             found["stream_options"] = with_member(said or b"{}", "include_usage", b"true")

@@ -50,6 +50,10 @@ class Logged(msgspec.Struct, frozen=True):
         """Whether its template drops earlier reasoning."""
         return self.inner.drops_thinking
 
+    def read(self, text: str) -> str:
+        """A text of the system prompt as it comes into the server's prompt."""
+        return self.inner.read(text)
+
     def marks(self, body: bytes) -> bool:
         """Whether a client's newest bytes count."""
         return self.inner.marks(body)

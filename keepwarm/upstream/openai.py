@@ -15,6 +15,7 @@ from keepwarm.upstream import chat, failures
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.chat_stream import ChatReader
 from keepwarm.upstream.switches import MEMBER, SWITCHES
+from keepwarm.upstream.vllm_tools import printed_chat
 
 PATH = "/v1/chat/completions"
 
@@ -29,12 +30,20 @@ class OpenAI(msgspec.Struct, frozen=True):
     name = "chat"
     protocol = "chat"
     same_protocol = False
-    quiet_tools = False
 
     @property
     def drops_thinking(self) -> bool:
         """As the server's template does."""
         return self.traits.drops_thinking
+
+    @property
+    def quiet_tools(self) -> bool:
+        """As the server has shown."""
+        return self.traits.quiet_tools
+
+    def read(self, text: str) -> str:
+        """Without what the server takes out itself: its line."""
+        return self.traits.read(text, whole=False)
 
     def marks(self, body: bytes) -> bool:
         """False: what stands is a translation."""
@@ -63,8 +72,11 @@ class OpenAI(msgspec.Struct, frozen=True):
 
     def extras(self, draft: Draft) -> list[bytes]:
         """Members of the body that only one kind of server knows."""
-        switches = {name: msgspec.Raw(value) for name, value in SWITCHES.items()}
-        return [chat.pair(MEMBER, switches)] if draft.keeps else []
+        ours = {**(SWITCHES if draft.keeps else {})}
+        if draft.late:  # `tools` holds all of them, and the template prints those that stand at the head
+            ours["tools"] = printed_chat(b"[" + draft.tools + b"]")
+        switches = {name: msgspec.Raw(value) for name, value in ours.items()}
+        return [chat.pair(MEMBER, switches)] if switches else []
 
     def reader(self, stream: bool) -> ChatReader:
         """For the answer, which is always streamed."""

@@ -18,6 +18,9 @@ from keepwarm.upstream.switches import MEMBER, SWITCHES
 
 _OURS: Final = re.compile(rb"^vllm:", re.MULTILINE)
 _THOUGHT: Final = "I count: one, two, three, four, five, six, seven, eight, nine, ten."
+UNREAD: Final = "x-anthropic-billing-header"
+"""What a system text begins with that vLLM takes out of it: the whole block of a Messages body, of a chat body the
+line. With white space in front it stays."""
 _BLOCK: Final = re.compile(rb'^vllm:cache_config_info\{[^}\n]*\bblock_size="(\d{1,6})"', re.MULTILINE)
 
 
@@ -53,7 +56,7 @@ def drops_thinking(plain: tuple[int, bytes], told: tuple[int, bytes]) -> bool:
 
     False where one of them does not tell.
     """
-    without, within = (_count(*answer) for answer in (plain, told))
+    without, within = (count(*answer) for answer in (plain, told))
     return 0 < without < within
 
 
@@ -61,8 +64,8 @@ def _tokenize(body: object, headers: tuple[tuple[str, str], ...]) -> Outgoing:
     return Outgoing("/tokenize", msgspec.json.encode(body), headers)
 
 
-def _count(status: int, body: bytes) -> int:
-    """Tokens of a prompt; 0 where the answer holds none."""
+def count(status: int, body: bytes) -> int:
+    """Tokens of a prompt, from an answer to a question here; 0 where it holds none."""
     try:
         return msgspec.json.decode(body, type=_Tokenized).count if status == 200 else 0
     except UNREADABLE:

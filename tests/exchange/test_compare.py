@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 
 from keepwarm.core.diff import Difference
-from keepwarm.exchange.keeper import Manner
+from keepwarm.exchange.keeper import Keeper, Manner
 from keepwarm.rules.engine import RuleBook
+from keepwarm.session.journal import Journal
 from keepwarm.testing.answers import Answer
+from keepwarm.upstream.api import Traits
+from keepwarm.upstream.registry import dialects
 from tests.exchange.playbook import keeper, play, request
 
 Json = dict[str, Any]
@@ -136,3 +139,25 @@ def test_what_a_model_reads_first_is_named_first() -> None:
     after = {"system": LONG + "two", "tools": [tool("B")], "messages": [USER, YES, {"role": "user", "content": "x"}]}
     assert parted(before, after).where == "system"
     assert parted(before, after | {"system": LONG + "one"}).where == "tools"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "paths"),
+    [
+        (["line: 1;", LONG], ["line: 22;", LONG], []),
+        (["line: 1;", LONG], ["line: 1;", LONG, "line: 2;"], []),
+        ([f"line: 1;\n{LONG}"], [f"line: 2;\n{LONG}"], []),
+        ([f"line: 1;\n{LONG}one"], [f"line: 2;\n{LONG}two"], ["/system/0/text"]),
+        ([f" line: 1;\n{LONG}"], [f" line: 2;\n{LONG}"], ["/system/0/text"]),
+    ],
+)
+def test_what_the_server_takes_out_itself_parts_nothing(before: list[str], after: list[str], paths: list[str]) -> None:
+    on = Keeper("chat", dialects(Traits("chat", unread="line")), RuleBook(), Journal(), Manner())
+    for texts in (before, after):
+        book = play(request(USER, system=[{"type": "text", "text": text} for text in texts]), on, Answer("Yes."))
+    stable = book.life.story.stable
+    assert stable is not None
+    assert stable.before is not None
+    assert [one.path for one in stable.differences] == paths
+    if paths and before[0].endswith("one"):
+        assert stable.differences[0].offset == len(before[0]) - 3

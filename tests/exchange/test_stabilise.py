@@ -204,6 +204,53 @@ def test_a_deferred_tool_is_shown_from_the_result_on_that_loads_it() -> None:
         rows += [{"role": "assistant", "content": "x"}, {"role": "user", "content": "on"}]
 
 
+def test_an_older_request_is_gone_back_to_only_where_nothing_else_was_processed_since() -> None:
+    """Behind all of it stand its answer and what is new; what the latest request says otherwise is lost."""
+    on = keeper("chat", rules=RuleBook())
+
+    def call(arguments: Json) -> Json:
+        return {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "Bash", "input": arguments}]}
+
+    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": "x"}]}
+    hi, yes, more = ({"role": role, "content": role} for role in ("user", "assistant", "user"))
+    one, other = call({"a": 1, "b": 2}), call({"b": 2, "a": 1})
+    play(request(hi, one, result), on, Answer("assistant"))
+    play(request(hi, other, result, yes, more), on, Answer("assistant"))
+    back = stable_of(play(request(hi, one, result, yes, more, yes, more), on, Answer("x")))
+    assert back.branch is None
+    assert back.before is not None
+    assert len(back.before.keys) == 5
+    assert back.differences
+    on = keeper("chat", rules=RuleBook())
+    play(request(hi, one, result), on, Answer("assistant"))
+    play(request(hi, other, result, yes, more), on, Answer("assistant"))
+    assert stable_of(play(request(hi, one, result, yes, more), on, Answer("x"))).branch is not None
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_server_of_the_messages_api_defers_tools_itself(quiet: bool) -> None:
+    spoken = dialects(Traits("anthropic", quiet_tools=quiet))
+    on = Keeper("anthropic", spoken, rule_book(), Journal(), Manner())
+    tools: list[Json] = [
+        {"name": name, "defer_loading": name != "Bash", "input_schema": {}} for name in ("Bash", "Zip")
+    ]
+    body = request(tools=tools)
+    assert Playbook(body, on).sent() == json.loads(body)
+
+
+@pytest.mark.parametrize("kind", ["anthropic", "chat"])
+def test_a_late_tool_is_told_where_the_server_prints_what_it_is_told_to(kind: str) -> None:
+    on = Keeper(kind, dialects(Traits(kind, quiet_tools=True)), rule_book(), Journal(), Manner())
+    tools: list[Json] = [{"name": name, "input_schema": {"type": "object"}} for name in ("Bash", "Zip")]
+    rows: list[Json] = [{"role": "user", "content": "hi"}]
+    assert "chat_template_kwargs" not in play(request(*rows, tools=tools[:1]), on, Answer("x")).sent()
+    rows += [{"role": "assistant", "content": "x"}, {"role": "user", "content": "on"}]
+    sent = Playbook(request(*rows, tools=tools), on).sent()
+    assert [(tool.get("function") or tool)["name"] for tool in sent["tools"]] == ["Bash", "Zip"]
+    assert [tool["function"]["name"] for tool in sent["chat_template_kwargs"]["tools"]] == ["Bash"]
+    assert "The tool Zip is available now" in json.dumps(sent["messages"][-1])
+
+
 def test_a_server_that_is_observed_gets_the_very_bytes() -> None:
     on = keeper("anthropic", manner=Manner(observe=True))
     body = request(

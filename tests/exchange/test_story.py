@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from keepwarm.core.answer import Answer as Heard
 from keepwarm.exchange.commands import Open, Write
 from keepwarm.exchange.keeper import Call, Keeper, Manner
-from keepwarm.exchange.story import unserved
+from keepwarm.exchange.story import _generated, unserved
 from keepwarm.ledger.records import Record, Verdict
-from keepwarm.rules.engine import rule_book
+from keepwarm.rules.engine import RuleBook, rule_book
+from keepwarm.session.journal import Journal
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.chat_shapes import Counts
+from keepwarm.upstream.api import Traits
+from keepwarm.upstream.registry import dialects
 from tests.exchange.playbook import Playbook, arrived, chat, ended, keeper, lost, opened, play, request
 
 Json = dict[str, Any]
@@ -246,3 +251,45 @@ def test_lost_tokens_are_told_in_time() -> None:
     verdict = edited(keeper())
     assert verdict.lost > 0
     assert verdict.lost_ms == pytest.approx(verdict.lost * 12.5 / 2800)
+
+
+def observed(messages: list[list[Json]], counts: list[tuple[int, int, int]], *, drops: bool, **fields: Any) -> Verdict:
+    """The verdict on the last of some requests to a chat server of which no rule mends anything."""
+    on = Keeper("chat", dialects(Traits("chat", drops_thinking=drops)), RuleBook(), Journal(), Manner())
+    records = [ask(on, *row, counts=count, **fields) for row, count in zip(messages, counts, strict=True)]
+    assert records[-1].verdict is not None
+    return records[-1].verdict
+
+
+THOUGHT: Json = {"role": "assistant", "content": [{"type": "thinking", "thinking": "Hm. " * 60, "signature": "s"}]}
+
+
+@pytest.mark.parametrize(
+    ("drops", "fields", "causes"),
+    [
+        (True, {}, ("HIS002",)),
+        (False, {}, ("SRV001",)),
+        # The client tells the template itself.
+        (True, {"chat_template_kwargs": {"preserve_thinking": True, "clear_thinking": False}}, ("SRV001",)),
+    ],
+)
+def test_what_the_template_drops_is_known_at_once(drops: bool, fields: Json, causes: tuple[str, ...]) -> None:
+    first = [USER, THOUGHT, {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "x"}]}]
+    said = observed([first, [*first, YES, ON]], [(0, 1000, 20), (90, 930, 5)], drops=drops, **fields)
+    assert (said.causes, said.grade) == (causes, "estimated" if causes == ("HIS002",) else "counted")
+    assert said.blame == "server"
+    if causes == ("HIS002",):
+        assert said.place is not None
+        assert said.place.path == "/messages/1"
+        assert "template prints the reasoning in messages[1] another way" in said.sentence
+
+
+def test_of_an_answer_that_broke_off_its_words_are_reckoned_where_something_differs() -> None:
+    on = keeper()
+    cut = Playbook(request(USER), on).answer_with(chat(Answer("Yes."), counts=Counts(0, 1000, 20, 12.5))).over()
+    assert cut.usage.output_tokens == 20
+    sent = next(iter(on.journal.lineages())).requests[0]
+    words = replace(sent, size=4000, prompt_tokens=1000, answer=replace(Heard("a" * 300), thinking="b" * 100))
+    assert _generated(words) == 100
+    assert _generated(replace(words, answer=None)) is None
+    assert _generated(replace(words, prompt_tokens=None)) is None

@@ -178,6 +178,17 @@ def test_what_an_older_prompt_had_does_not_hide_the_first_of_the_changes() -> No
     assert one.place.path == "/tools/1"
 
 
+def test_what_stands_behind_that_explains_no_loss_in_front_of_it() -> None:
+    """A server that keeps many prompts had more than the first change leaves, and less than the second one does."""
+    turn = replace(HEADER, where="turn")
+    suspects = tuple(
+        Suspect(replace(turn, path=f"/messages/{place}", share=share, most=share), ("HIS003",))
+        for place, share in ((2, 0.3), (9, 1.0))
+    )
+    many = judge_suspects(usage(6_000), PARTED, suspects, Scene(slotted=False))
+    assert (many.blame, many.causes, many.place and many.place.path) == ("client", ("HIS003",), "/messages/2")
+
+
 def test_a_rewind_is_no_loss() -> None:
     verdict = judge(usage(4_990, prompt=5_200), replace(BEFORE, share=0.5), NONE)
     assert gist(verdict)[:3] == ("hit", "nobody", "estimated")

@@ -15,6 +15,7 @@ from keepwarm.shell.client import Upstream
 from keepwarm.testing.tiny_model import tiny_model
 from keepwarm.testing.tiny_shapes import SHAPES, Memory
 from keepwarm.upstream.api import Outgoing, Traits
+from keepwarm.upstream.vllm import UNREAD
 from tests.shell.conftest import OpenStub
 from tests.shell.stub import Seen, Stub, hang_up, refuse
 
@@ -127,22 +128,26 @@ async def test_a_server_that_tells_its_block_size_is_asked_for_it(
 @pytest.mark.parametrize(
     ("figures", "known"),
     [
-        ('vllm:cache_config_info{block_size="32"} 1.0\n', {"block": 32, "server": "vllm", "drops_thinking": True}),
+        (
+            'vllm:cache_config_info{block_size="32"} 1.0\n',
+            {"block": 32, "server": "vllm", "drops_thinking": True, "quiet_tools": True, "unread": UNREAD},
+        ),
         ("sglang:cached_tokens_total 1.0\n", {}),
     ],
 )
-async def test_only_vllm_is_asked_what_its_template_makes_of_reasoning(
+async def test_only_vllm_is_asked_what_its_template_makes_of_reasoning_and_of_tools(
     figures: str, known: dict[str, Any], open_stub: OpenStub, open_upstream: OpenUpstream
 ) -> None:
     async def answer(request: web.Request, seen: Seen) -> web.StreamResponse:
         if seen.path == "/tokenize":
-            return web.json_response({"count": 60 if b"preserve_thinking" in seen.body else 20})
+            two = b"second" in seen.body and b"chat_template_kwargs" not in seen.body
+            return web.json_response({"count": 60 if two or b"preserve_thinking" in seen.body else 20})
         return web.json_response({}, status=400)
 
     stub = await open_stub(answer)
     stub.props, stub.page, stub.paths = None, figures, ("/v1/messages", "/v1/chat/completions", "/tokenize")
     assert await open_upstream(stub.url).traits() == Traits("anthropic", **known)
-    assert [seen.path for seen in stub.seen].count("/tokenize") == (2 if known else 0)
+    assert [seen.path for seen in stub.seen].count("/tokenize") == (5 if known else 0)
     assert "/metrics" in [seen.path for seen in stub.beside]
 
 

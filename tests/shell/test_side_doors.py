@@ -176,6 +176,24 @@ async def test_what_keepwarm_does_not_serve_goes_to_a_server_of_the_protocol_as_
     assert stub.seen[0].headers["x-api-key"] == "mine"
 
 
+@pytest.mark.parametrize("rewrite", [None, False])
+async def test_a_prompt_is_counted_as_it_would_go_upstream(
+    rewrite: bool | None, open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    stub = await open_stub(anthropics, path="/v1/messages/count_tokens")
+    stub.props = None
+    gateway = await open_gateway(stub.url, upstream__kind="anthropic", upstream__rewrite=rewrite)
+    gateway.upstream._traits = Traits("anthropic", drops_thinking=True)
+    body = message_body(system="x-anthropic-billing-header: cch=aaaaa;\nBe brief.")
+    _, said = await count(http, gateway.url, body)
+    if rewrite is False:
+        assert said["body"].encode() == body
+        return
+    sent = json.loads(said["body"])
+    assert sent["system"] == "Be brief."
+    assert sent["chat_template_kwargs"] == {"preserve_thinking": True, "clear_thinking": False}
+
+
 async def test_a_server_of_the_protocol_that_went_away_is_said(
     open_stub: OpenStub, open_gateway: OpenGateway, http: aiohttp.ClientSession, free_port: int
 ) -> None:

@@ -290,3 +290,20 @@ def test_a_template_that_drops_reasoning_is_told_to_keep_it() -> None:
     own = came.removesuffix(b"}") + b',"chat_template_kwargs":{"clear_thinking":true,"preserve_thinking":false}}'
     assert Anthropic().request(replace(draft, body=own)).body == own
     assert Anthropic(Traits(drops_thinking=True)).drops_thinking
+
+
+def test_a_late_tool_can_be_called_and_is_not_printed_at_the_head() -> None:
+    """The others are printed as vLLM prints those of `tools`."""
+    bash, late = '{"name":"Bash","input_schema":{"type":"object"}}', '{"name":"Late","input_schema":{}}'
+    came = f'{{"model":"m", "messages":[{ASK}], "tools": [{late}, {bash}]}}'.encode()
+    draft = Draft(came, Options("m"), b"", f"[{bash}]".encode(), (b"",), ((0, 1),), late=b"[..]")
+    sent = Anthropic(Traits(quiet_tools=True)).request(draft).body
+    printed = b'{"type":"function","function":{"name":"Bash","description":null,"parameters":{"type":"object"}}}'
+    assert sent == came.removesuffix(b"}") + b',"chat_template_kwargs":{"tools":[' + printed + b"]}}"
+    assert Anthropic(Traits(quiet_tools=True)).quiet_tools
+    assert not Anthropic().quiet_tools
+
+
+def test_of_a_block_that_the_server_leaves_out_nothing_is_read() -> None:
+    assert Anthropic(Traits(unread="line")).read("line: 1;\nBe brief.") == ""
+    assert Anthropic().read("line: 1;") == "line: 1;"

@@ -95,6 +95,21 @@ def test_what_is_not_known_of_a_server_is_assumed_harmless() -> None:
     """No slot is asked for, no length is promised, and a picture is sent rather than dropped."""
     traits = Traits()
     assert (traits.slots, traits.context, traits.vision, traits.first_party) == (0, None, True, False)
-    assert (traits.server, traits.drops_thinking) == ("", False)
+    assert (traits.server, traits.drops_thinking, traits.quiet_tools) == ("", False, False)
+    assert traits.read("x-anthropic-billing-header: a=1;", whole=True) == "x-anthropic-billing-header: a=1;"
     assert traits.chat, "where it is not spoken the server says so"
     assert Draft.__struct_defaults__ == (None, (), (), (), b"", 0, False, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "whole", "read"),
+    [
+        ("line: a=1;\nBe brief.\n", False, "Be brief.\n"),
+        ("line: a=1;", False, ""),
+        ("line: a=1;\nBe brief.", True, ""),
+        (" line: a=1;\nBe brief.", True, " line: a=1;\nBe brief."),
+        ("Be brief.", False, "Be brief."),
+    ],
+)
+def test_what_a_server_takes_out_of_a_system_text_itself(text: str, whole: bool, read: str) -> None:
+    assert Traits(unread="line").read(text, whole=whole) == read

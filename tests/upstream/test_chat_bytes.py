@@ -208,3 +208,14 @@ def test_a_template_that_drops_reasoning_is_told_to_keep_it() -> None:
     assert sent.startswith(came.removesuffix(b"}}")), "nothing else moved"
     assert ChatBytes().request(replace(draft(came, untouched=True), keeps=True)).body is came
     assert ChatBytes(Traits(drops_thinking=True)).drops_thinking
+
+
+def test_to_vllm_the_others_are_printed_as_it_prints_those_of_tools() -> None:
+    bash, late = ({"type": "function", "function": {"name": name}} for name in ("bash", "late"))
+    came = draft(request(tools=[late, bash], chat_template_kwargs={"novel": 1}))
+    sent = json.loads(ChatBytes().request(replace(came, tools=json.dumps([bash]).encode(), late=b"[..]")).body)
+    assert sent["tools"] == [late, bash]
+    function = {"name": "bash", "description": None, "parameters": None}
+    assert sent["chat_template_kwargs"] == {"novel": 1, "tools": [{"type": "function", "function": function}]}
+    assert ChatBytes(Traits(quiet_tools=True)).quiet_tools
+    assert ChatBytes(Traits(unread="line")).read("line: 1;\nBe brief.") == "Be brief."

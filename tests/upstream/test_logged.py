@@ -77,5 +77,6 @@ def test_all_else_is_the_servers_own() -> None:
         one = logged(front)
         assert (one.name, one.protocol, one.same_protocol, one.quiet_tools) == (front, front, True, False)
         assert not one.drops_thinking
+        assert one.read("Be brief.") == "Be brief."
         assert one.failure(429, {"retry-after": "3"}, b"{}").retry_after == "3"
         assert (one.marks(b""), one.system((), ()), one.tools((), ())) == (front == "anthropic", b"", b"")

@@ -68,3 +68,17 @@ def test_a_template_that_drops_reasoning_is_told_to_keep_it() -> None:
     assert sent["chat_template_kwargs"] == {"preserve_thinking": True, "clear_thinking": False}
     assert b"chat_template_kwargs" not in OpenAI().request(DRAFT).body
     assert OpenAI(Traits(drops_thinking=True)).drops_thinking
+
+
+def test_a_late_tool_can_be_called_and_is_not_printed_at_the_head() -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in ("bash", "late")]
+    bash, late = (json.dumps(tool).encode() for tool in tools)
+    sent = json.loads(OpenAI().request(replace(DRAFT, tools=bash, late=late)).body)
+    assert sent["tools"] == tools
+    assert [tool["function"]["name"] for tool in sent["chat_template_kwargs"]["tools"]] == ["bash"]
+    assert OpenAI(Traits(quiet_tools=True)).quiet_tools
+    assert not OpenAI().quiet_tools
+
+
+def test_of_a_text_that_the_server_takes_the_line_out_of_the_rest_is_read() -> None:
+    assert OpenAI(Traits(unread="line")).read("line: 1;\nBe brief.") == "Be brief."

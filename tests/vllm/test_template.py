@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from msgspec.structs import replace
 
@@ -15,6 +16,8 @@ from keepwarm.testing.scenarios.scenario import Scenario
 from keepwarm.testing.scenarios.stands import VLLM
 from keepwarm.testing.templates import template_text
 from keepwarm.testing.vllm import Vllm, VllmOptions
+from tests.shell.conftest import OpenGateway, Records
+from tests.vllm.talk import Talk, post
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900)]
 
@@ -36,14 +39,36 @@ async def test_it_is_seen_by_asking_for_its_tokens(dropping: Vllm) -> None:
     assert (traits.server, traits.drops_thinking) == ("vllm", True)
 
 
+@pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize("shape", ["messages", "chat"])
-async def test_what_it_drops_is_named_where_the_gateway_observes(shape: Any, dropping: Vllm, tmp_path: Path) -> None:
+async def test_what_it_drops_is_named_where_the_gateway_observes(
+    shape: Any, exact: bool, dropping: Vllm, tmp_path: Path
+) -> None:
     scenario = Scenario(("clean",), 77, shape=shape)
-    setting = Setting(mends=False, exact=True)
+    setting = Setting(mends=False, exact=exact)
     played = await play(scenario, setting, [dropping.url], tmp_path / "ledger.sqlite", VLLM)
     verdicts = [step.record.verdict for step in played.steps]
     lost = [one for one in verdicts if one is not None and one.causes]
     assert lost, "it drops reasoning at a new turn of the user"
     assert {one.causes for one in lost} == {("HIS002",)}
-    assert {one.grade for one in lost} == {"exact"}
+    assert {one.blame for one in lost} == {"server"}
+    assert {one.grade for one in lost} == {"exact" if exact else "estimated"}
     assert not any(step.record.edits for step in played.steps)
+
+
+async def test_a_prompt_is_counted_as_it_would_be_sent(
+    dropping: Vllm, open_gateway: OpenGateway, http: aiohttp.ClientSession
+) -> None:
+    gateway = await open_gateway(dropping.url)
+    records = Records(gateway)
+    talk = Talk("counted")
+    talk.body()
+    thought = {"type": "thinking", "thinking": "I go through it word by word. " * 20, "signature": "s"}
+    talk.messages.append({"role": "assistant", "content": [thought, {"type": "text", "text": "Done."}]})
+    body = talk.body()
+    told = await post(http, gateway.url + "/v1/messages/count_tokens", body)
+    straight = await post(http, dropping.url + "/v1/messages/count_tokens", body)
+    await post(http, gateway.url + "/v1/messages", body)
+    await records.until(1)
+    assert told["input_tokens"] == records[0].usage.prompt_tokens
+    assert told["input_tokens"] > straight["input_tokens"] + 60, "the reasoning counts"

@@ -23,29 +23,15 @@ WHOLE: Final = "tools_first"
 OTHERS: Final = ("clean-resume", "HIS001-moved", "HIS002-dropped", "HIS003-rewritten")
 """What is injected, one at a time, on a template that neither drops nor moves anything on vLLM."""
 STRIPPED: Final = ("VOL001",)
-"""What vLLM takes out of the prompt itself, so that it costs nothing where the gateway only observes."""
+"""What vLLM takes out of the prompt itself: where the gateway only observes it costs nothing, and is not named."""
 
 NOT_PLAYED: Final[dict[str, str]] = {
     "SEA001": "there are no slots that could be stolen: `clean-helpers` plays the same course and finds nothing",
     "clean-pictures": "vLLM refuses pictures for a model that has no eyes, however they are sent",
-    "VOL001-session-*-observed": "vLLM takes the line out itself: nothing parts the sessions",
 }
-"""The beginning of an injection's name, or that and the way it is played: why its cells say nothing here."""
+"""The beginning of an injection's name: why its cells say nothing here."""
 
-_TAKES_THE_LINE_OUT: Final = (
-    "a gateway that only observes does not know that vLLM takes the billing line out itself: where something else is "
-    "lost it points at the line"
-)
-NOT_YET_HERE: Final[dict[str, str]] = {
-    "ORD002-added- mended": "vLLM prints the list of tools that may be called, and no other: one that comes late "
-    "stands in the head, and what is behind it is processed again, once",
-    f"HIS003-each-{WHOLE} observed": "the order of keys before the last comes back, and vLLM has that older prompt "
-    "whole: it is taken for a branch that goes on, a hit",
-    "VOL001-each-ORD001-each-HIS001-moved-HIS003-rewritten- observed": _TAKES_THE_LINE_OUT,
-    "VOL001-each-HIS005-result-HIS002-dropped- observed": _TAKES_THE_LINE_OUT,
-    "VOL001-each-HIS003-rewritten-HIS005-compacted- observed": _TAKES_THE_LINE_OUT,
-    "VOL001-each-HIS001-moved-HIS007-cut- observed": _TAKES_THE_LINE_OUT,
-}
+NOT_YET_HERE: Final[dict[str, str]] = {}
 """Rows that fail on vLLM, and why: the words that stand in a cell's name. It may only shrink."""
 
 
@@ -58,8 +44,7 @@ def vllm_cells() -> list[Cell]:
 def left_out(cell: Cell) -> str:
     """Why a cell is not played; "" when it is."""
     for name, why in NOT_PLAYED.items():
-        begins, _, way = name.partition("-*-")
-        if any(one.startswith(begins) for one in cell.injections) and (not way or not cell.mends):
+        if any(one.startswith(name) for one in cell.injections):
             return why
     return "" if _in_share(cell) else "one template is played whole, and of the others a share"
 

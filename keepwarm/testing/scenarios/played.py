@@ -26,7 +26,7 @@ class Setting(msgspec.Struct, frozen=True):
     config: tuple[tuple[str, object], ...] = ()
     """More settings, as `config.override` takes them: ("rules__on", ("ORD002",))."""
     spared: tuple[str, ...] = ()
-    """Codes of causes that the server mends itself: observed, they cost nothing, and need not be named."""
+    """Codes of causes that the server mends itself: observed, they cost nothing, and must not be named."""
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -37,7 +37,7 @@ def faults(played: Played) -> list[str]:
         row = [*_counts(step), *(_mended(step) if played.setting.mends else _observed(played, step))]
         row += _lost_words(step, client) if played.setting.mends else ()
         injections = [INJECTIONS[name] for name in played.scenario.injections]
-        row += _invented(step, {code for one in injections for code in (one.code, *one.also)})
+        row += _invented(played, step, {code for one in injections for code in (one.code, *one.also)})
         found += [f"request {step.request.number}: {fault}" for fault in row]
     if played.setting.mends:
         found += _cost(played)
@@ -102,7 +102,7 @@ def _lost(played: Played, step: Step) -> int:
 def _observed(played: Played, step: Step) -> Iterator[str]:
     if _lost(played, step) <= SLACK + played.block:  # so little is lost with any request
         return
-    causes = [cause for cause in step.request.truth.causes if cause.code not in played.setting.spared]
+    causes = _causes(played, step)
     for cause in causes:
         yield from _named(step, cause)
     verdict = step.record.verdict
@@ -110,6 +110,11 @@ def _observed(played: Played, step: Step) -> Iterator[str]:
         paths = [cause.path for cause in causes]
         if paths[0] and not any(points_at(verdict.place.path, path) for path in paths):
             yield f"the place is {verdict.place.path}, the truth {' or '.join(paths)}"
+
+
+def _causes(played: Played, step: Step) -> list[Cause]:
+    """What costs something in a request."""
+    return [cause for cause in step.request.truth.causes if cause.code not in played.setting.spared]
 
 
 def _reused_past(played: Played, step: Step) -> bool:
@@ -134,12 +139,12 @@ def _named(step: Step, cause: Cause) -> Iterator[str]:
         yield f"{cause.code} has no place, it is {cause.path}"
 
 
-def _invented(step: Step, injected: set[str]) -> Iterator[str]:
+def _invented(played: Played, step: Step, injected: set[str]) -> Iterator[str]:
     """What is found where nothing is, or mended that is whole.
 
     injected  the codes of the whole scenario: what they have changed for good is mended in each request
     """
-    verdict, causes = step.record.verdict, step.request.truth.causes
+    verdict, causes = step.record.verdict, _causes(played, step)
     if verdict is None:
         if not step.exchange.cancelled:
             yield "no verdict"

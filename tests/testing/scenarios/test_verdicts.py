@@ -115,7 +115,7 @@ def test_on_blocks_a_loss_below_a_block_more_need_not_be_named() -> None:
         assert len(faults(replace(silent, steps=tuple(steps), block=32))) == count
 
 
-def test_what_the_server_mends_itself_need_not_be_named_and_is_no_place() -> None:
+def test_what_the_server_mends_itself_must_not_be_named_and_is_no_place() -> None:
     whole = played("VOL001-each+HIS005-result", mends=False)
     spared = replace(whole, setting=replace(whole.setting, spared=("VOL001",)))
     path = spared.steps[4].request.truth.causes[-1].path
@@ -123,3 +123,6 @@ def test_what_the_server_mends_itself_need_not_be_named_and_is_no_place() -> Non
         verdict = Verdict("partial", "client", "counted", causes=("HIS005",), place=Place(place, 0, "there"))
         found = [fault for fault in faults(with_record(spared, 4, verdict=verdict)) if "request 4" in fault]
         assert len(found) == count
+    named = Verdict("partial", "client", "counted", causes=("VOL001", "HIS005"), place=Place(path, 0, "there"))
+    found = [fault for fault in faults(with_record(spared, 4, verdict=named)) if "request 4" in fault]
+    assert ["finds client VOL001,HIS005" in fault for fault in found] == [True]
