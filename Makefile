@@ -107,6 +107,8 @@ lint: setup ## style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Compiled once, also where the shell forbids it: else each process that a test starts compiles everything anew.
+test: export PYTHONDONTWRITEBYTECODE =
 test: setup clients browser lint ## everything a change must pass: lint, then all tests but the two whole matrices and vLLM
 	$(BIN)/python -m pytest -m "not matrix and not vllm" -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 

@@ -77,13 +77,19 @@ HEADING: Final = """\
 | ------------------- | -------- | -------: | ------------: | --------: | -------: | -------: | ----------: |"""
 
 
-async def measure(version: str, first_party: bool, side: str, slots: int, template: str, turns: int) -> Row:
+async def measure(
+    version: str, first_party: bool, side: str, slots: int, template: str, turns: int, threads: int
+) -> Row:
     """Play one session on one side; the ideal is that of its own conversations, each token once."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         session = claude_sessions.main_session(folder / "work")
         options = EngineOptions(
-            model=tiny_model(), slots=slots, context=CONTEXT * slots, threads=2, chat_template=template_text(template)
+            model=tiny_model(),
+            slots=slots,
+            context=CONTEXT * slots,
+            threads=threads,
+            chat_template=template_text(template),
         )
         engine = await asyncio.to_thread(Engine(options).start)
         try:
@@ -178,14 +184,15 @@ async def _answers(url: str, process: asyncio.subprocess.Process) -> None:
             await asyncio.sleep(0.5)
 
 
-async def main(clients: tuple[tuple[str, bool], ...], slots: int, template: str, turns: int) -> None:
+async def main(clients: tuple[tuple[str, bool], ...], slots: int, template: str, turns: int, threads: int) -> None:
     """Print the table, a row at a time."""
     sides = ["straight", "keepwarm", *(["LiteLLM"] if os.environ.get("LITELLM_PYTHON") else [])]
     print(f"Claude Code on llama.cpp, {slots} slots, template {template}: tokens that the engine prefilled.\n")
     print(HEADING, flush=True)
     for version, first_party in clients:
         for side in sides:
-            print((await measure(version, first_party, side, slots, template, turns)).markdown(), flush=True)
+            row = await measure(version, first_party, side, slots, template, turns, threads)
+            print(row.markdown(), flush=True)
     print("\nshare: of all prompt tokens. of ideal: 1.00 is each token of a conversation once.")
     print("later turn: median milliseconds of prefill.")
 
@@ -196,9 +203,10 @@ def run() -> None:
     parser.add_argument("--quick", action="store_true", help="one client, one turn")
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--template", choices=NAMES, default="qwen_like")
+    parser.add_argument("--threads", type=int, default=2, help="of the engine; 1 where other programs are busy")
     given = parser.parse_args()
     clients = (("2.1.328", False),) if given.quick else CLIENTS
-    uvloop.run(main(clients, given.slots, given.template, 1 if given.quick else 2))
+    uvloop.run(main(clients, given.slots, given.template, 1 if given.quick else 2, given.threads))
 
 
 if __name__ == "__main__":

@@ -39,6 +39,7 @@ def server_parameters(xllamacpp: Any, options: EngineOptions) -> Any:
     # A warm-up run costs start time and would be counted by nobody.
     params.warmup = False
     params.cache_ram_mib = options.cache_ram_mib
+    params.kv_unified = options.unified
     params.swa_full = options.swa_full
     params.n_cache_reuse = options.cache_reuse
     params.cache_prompt = options.cache_prompt

@@ -27,6 +27,9 @@ class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
     cache_ram_mib: int = 8192
     """Host cache for the KV of conversations that lost their slot, in MiB; 0 = off, -1 = no limit. 8192 is
     llama.cpp's default."""
+    unified: bool = False
+    """One KV cache for all slots (`--kv-unified`), of which each may take all; idle ones are then emptied into the host
+    cache. llama-server does that where it is started without `--parallel`."""
     checkpoints: int | None = None
     """Context checkpoints a slot keeps of a memory that cannot go back (sliding window, hybrid, recurrent); 0 = none,
     None = llama.cpp's 32."""

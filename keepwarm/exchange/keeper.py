@@ -16,9 +16,10 @@ from keepwarm.exchange.routing import Ways
 from keepwarm.ledger.server_side import Server
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Books
-from keepwarm.session.affinity import Choice, Guest, SeatTable, choose, emptied, leave, seats
+from keepwarm.session.affinity import Choice, choose, doubtful, late
 from keepwarm.session.journal import Journal
 from keepwarm.session.leads import Leads
+from keepwarm.session.seat_table import Guest, SeatTable, emptied, leave, seats, tried
 from keepwarm.upstream.api import Dialect
 from keepwarm.upstream.fresh_start import Tally
 
@@ -130,6 +131,7 @@ class Keeper:
         self._seats = seats(slots if manner.seats and manner.keep else 0, before, splits=memory == "full")
         self._last_in_slot = {slot: guest.lineage for guest, slot in before if slot is not None}
         self._latest = ""
+        self._trial: int | None = None
         self._memory = memory
         self._reuses = False
         self._nothings = 0
@@ -175,7 +177,7 @@ class Keeper:
         observing  the very bytes go, so that no slot can be asked for
         client     whose rules say whether slots are chosen
         """
-        off = not self._books.book(client).has("SEA001")
+        off = self._off(client)
         choice = choose(SeatTable() if observing or off else self._seats, guest)
         if observing or off:
             reason = "the server chooses: SEA001 is switched off" if off else choice.reason
@@ -191,6 +193,35 @@ class Keeper:
         if returning and last not in (None, guest.lineage):
             moved = f"slot {choice.slot} had been another conversation's in between"
         return choice, moved
+
+    def doubts(self, guest: Guest, client: str) -> tuple[tuple[int, bool] | None, int | None]:
+        """What has to be known of the server before a guest is seated: (`affinity.late`, an empty slot to try in
+        whether the server saves what a slot loses).
+
+        The latter is nobody's until `stop_trying`. None where there is no doubt, or no way to know.
+        """
+        if self._off(client):
+            return None, None
+        trial = doubtful(self._seats, guest) if self._trial is None else None
+        if trial is not None:
+            self._trial, self._seats = trial, tried(self._seats, trial)
+        return late(self._seats, guest), trial
+
+    def stop_trying(self) -> None:
+        """Nothing is tried any more: what was is still in the slot."""
+        if self._trial is not None:
+            self._seats, self._trial = leave(self._seats, self._trial, 1), None
+
+    def learn_saves(self, saves: bool) -> None:
+        """Whether the server saves what a slot loses."""
+        self._seats = replace(self._seats, saves=saves)
+
+    def learn_clears(self, clears: bool) -> None:
+        """Whether the server empties idle slots when another one begins to work."""
+        self._seats = replace(self._seats, clears=clears)
+
+    def _off(self, client: str) -> bool:
+        return not self._books.book(client).has("SEA001")
 
     def block(self, cached: int) -> int:
         """Tokens that the server caches together, at the most: what all its counts so far are multiples of.

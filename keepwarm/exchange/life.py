@@ -38,21 +38,23 @@ from keepwarm.exchange.commands import (
 from keepwarm.exchange.compare import Now
 from keepwarm.exchange.diagnosis import diagnose
 from keepwarm.exchange.exact import Question
+from keepwarm.exchange.handover import Handover
 from keepwarm.exchange.keeper import Call, Keeper, Terms
 from keepwarm.exchange.marking import mark
-from keepwarm.exchange.past import past_opening
 from keepwarm.exchange.relay import Gone, Passage
 from keepwarm.exchange.routing import Asker, find_way
 from keepwarm.exchange.stabilise import Stabiliser, Stable
 from keepwarm.exchange.story import UNSET, Story
 from keepwarm.ledger.records import Record, Recording, Seat
+from keepwarm.ledger.verdict import HeadElsewhere
 from keepwarm.rules import key002
 from keepwarm.rules.key002 import Route
 from keepwarm.session import archive
-from keepwarm.session.affinity import SIDE, Choice, Guest
+from keepwarm.session.affinity import Choice
+from keepwarm.session.heads import Twin, twins
 from keepwarm.session.lineage import Sent
-from keepwarm.upstream import llamacpp
-from keepwarm.upstream.api import Dialect, Outgoing
+from keepwarm.session.seat_table import SIDE, Alike, Guest
+from keepwarm.upstream.api import Outgoing
 from keepwarm.wire.api import Front
 
 Steps: TypeAlias = Generator[Command, Event | None, None]
@@ -70,6 +72,7 @@ class Life:
         self._slot: int | None = None
         self._passage: Passage | None = None
         self._cut: Cut | None = None
+        self._twins: tuple[Twin, ...] = ()
         self.question: Question | None = None
         """When the life is over: what may be asked beside, to know its verdict better."""
 
@@ -119,12 +122,18 @@ class Life:
         story.kind = self._kind(dict(stable.metadata))
         head = journal.stand(journal.group(stable.group), stable.lineage, stable.standing, stable.head)
         story.stable = replace(stable, head=head)
-        choice = self._sit(observing=terms.manner.observe)
-        outgoing = self._outgoing(terms)
         passage = self._passage = Passage(story, terms.dialect, self._front, silent=terms.manner.observe)
+        guest = self._guest()
+        handover = Handover(passage, keeper, pass_on.onward(story.call.headers, (), same_protocol=False))
+        if not terms.manner.observe:
+            yield from handover.look(guest, who.client)
+        choice = self._sit(guest, observing=terms.manner.observe)
+        outgoing = self._outgoing(terms)
         if choice.slot is not None:
             yield from passage.take_slot(choice.slot)
-            yield from self._hand_over(choice, outgoing, passage, terms.dialect)
+            yield from handover.perform(choice, outgoing, self._sent_by, terms.dialect, stable.draft)
+            if handover.missed:
+                story.head = replace(story.head, missed=handover.missed)
         if parsed.options.diagnose is not None:
             read = terms.dialect.read
             now = Now(stable.options, head, stable.trail, self._front, parsed.leading, rules.known, read=read)
@@ -208,18 +217,28 @@ class Life:
             return SIDE
         return "main" if main else "subagent"
 
-    def _sit(self, *, observing: bool) -> Choice:
+    def _guest(self) -> Guest:
+        """Who wants a seat."""
         story = self.story
         assert story.stable is not None
         stable = story.stable
         before = stable.before.prompt_tokens if stable.before is not None else None
         older = ("fork", (stable.parted,)) if stable.parted else (stable.older.bond, stable.older.after)
-        guest = Guest(stable.name, story.who.session, story.kind, *older, before or 0, bool(stable.parted))
-        returning = stable.lineage.count > 0
+        if not stable.lineage.count and story.kind != SIDE and not stable.parted:
+            model, head = stable.options.model, stable.head
+            self._twins = twins(self._keeper.journal, stable.group, stable.lineage, head, model)
+        alike = tuple(Alike(twin.name, twin.tokens) for twin in self._twins)
+        return Guest(stable.name, story.who.session, story.kind, *older, before or 0, bool(stable.parted), alike)
+
+    def _sit(self, guest: Guest, *, observing: bool) -> Choice:
+        story = self.story
+        assert story.stable is not None
+        returning = story.stable.lineage.count > 0
         choice, story.moved = self._keeper.sit(guest, returning, observing=observing, client=story.who.client)
         self._slot = choice.slot
         story.handed_over = choice.handover == "refill"
         story.anew = choice.anew
+        story.head = HeadElsewhere(choice.stands, choice.source, choice.missed)
         story.seat = Seat(choice.slot, choice.reason)
         return choice
 
@@ -259,38 +278,12 @@ class Life:
         story.notes += map(story.rules.note, edits)
         return route, members
 
-    def _hand_over(self, choice: Choice, outgoing: Outgoing, passage: Passage, dialect: Dialect) -> Steps:
-        """Free the slot for this conversation without losing what is in it (`session/affinity.py` says how).
-
-        When one of these requests fails that is no failure: the real one then costs more.
-        """
-        if choice.slot is None or choice.handover == "none":
-            return
-        headers = outgoing.headers
-        if choice.handover == "refill":
-            yield from passage.ask(replace(llamacpp.refill(choice.slot), headers=headers))
-            return
-        rendered = yield from passage.ask(llamacpp.render(outgoing))
-        if rendered.status != 200:
-            return
-        small = llamacpp.clear(choice.slot, rendered.body)
-        if choice.handover == "split":
-            counting = llamacpp.tokenize(rendered.body)
-            counted = (yield from passage.ask(replace(counting, headers=headers))).body if counting is not None else b""
-            small = llamacpp.split(choice.slot, counted, choice.keeps)
-        elif choice.handover == "keep":
-            older = replace(self._older_opening(choice.before, dialect), headers=headers)
-            other = yield from passage.ask(llamacpp.render(older))
-            small = llamacpp.keep(choice.slot, rendered.body, other.body) if other.status == 200 else None
-        if small is not None:
-            yield from passage.ask(replace(small, headers=headers))
-
-    def _older_opening(self, lineage: str, dialect: Dialect) -> Outgoing:
-        """What the conversation in the slot began with, of which this one can have no more in common with it."""
+    def _sent_by(self, lineage: str) -> Sent:
+        """What the conversation sent last that this one takes the place of."""
         stable = self.story.stable
         assert stable is not None
-        sent = next(one.requests[0] for one in stable.older.lineages if one.name == lineage)
-        return past_opening(dialect, stable.draft, sent)
+        older = (one.requests[0] for one in stable.older.lineages if one.name == lineage)
+        return next(older, None) or next(twin.sent for twin in self._twins if twin.name == lineage)
 
     def _refuse(self, error: ClientError) -> Reply:
         story = self.story

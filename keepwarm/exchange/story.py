@@ -16,7 +16,7 @@ from keepwarm.exchange.marking import faults
 from keepwarm.exchange.stabilise import Stable
 from keepwarm.ledger.records import Ending, Record, Recording, Seat, Verdict
 from keepwarm.ledger.server_side import Server
-from keepwarm.ledger.verdict import Predecessor, Scene, Suspect, judge
+from keepwarm.ledger.verdict import NOWHERE, Predecessor, Scene, Suspect, judge
 from keepwarm.rules.engine import RuleBook
 from keepwarm.session.lineage import Sent
 from keepwarm.upstream import switches
@@ -43,6 +43,8 @@ class Story:
         """Whether the slot came back from another conversation, in order."""
         self.anew = ""
         """Why a conversation that goes on begins anew for the server; see `affinity.Choice`."""
+        self.head = NOWHERE
+        """Of a new conversation: where its head stands besides."""
         self.lost = False
         """The server could not be reached, or the connection broke."""
         self.replica = ""
@@ -164,6 +166,7 @@ class Story:
             hung_up=self.ending == "hung_up",
             anew=self.anew,
             handed_over=self.handed_over,
+            head=self.head,
         )
 
     def _server(self, stable: Stable, keeper: Keeper) -> Server:

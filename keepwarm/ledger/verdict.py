@@ -79,6 +79,20 @@ class Suspect(msgspec.Struct, frozen=True):
         return self.difference.where in ("options", "system", "tools")
 
 
+class HeadElsewhere(msgspec.Struct, frozen=True):
+    """Where the head of a new conversation stood when its first request came: with another conversation."""
+
+    tokens: int = 0
+    """Of it, about; 0 where it stood nowhere."""
+    slot: int | None = None
+    """None where it stood in none, and the server may have saved it."""
+    missed: str = ""
+    """Why it was not to be had from there; "" where it was fetched."""
+
+
+NOWHERE: Final = HeadElsewhere()
+
+
 class Scene(msgspec.Struct, frozen=True):
     """What is known of the server besides its counts."""
 
@@ -108,6 +122,8 @@ class Scene(msgspec.Struct, frozen=True):
     """The slot was another conversation's in between, which gave it up in order: the server could save the content."""
     hung_up: bool = False
     """The client was gone before the answer was whole: a server that tells its counts at the end told none."""
+    head: HeadElsewhere = NOWHERE
+    """Of the first request of a conversation."""
 
 
 NOTHING_KNOWN: Final = Scene()
@@ -126,7 +142,7 @@ def judge(
     suspects  where the two differ, in the order in which models read; none when the older one is a prefix of this one
     """
     if before is None:
-        return _first(usage)
+        return _first(usage, scene.head)
     case = _Case(usage, before, suspects, scene)
     if usage.cached_tokens is None or before.prompt_tokens is None:
         return case.unreported()
@@ -134,12 +150,18 @@ def judge(
     return replace(verdict, lost_ms=_milliseconds(verdict.lost, usage, scene.pace), shared=before.shared)
 
 
-def _first(usage: Usage) -> Verdict:
+def _first(usage: Usage, head: HeadElsewhere) -> Verdict:
     actual = usage.cached_tokens
-    if actual:
-        words = f"The first request of its conversation; the server had {actual:,} tokens of it from others."
+    words = "The first request of its conversation"
+    if (actual or 0) > NEAR:  # fewer are keepwarm's own, to clear the slot
+        origin = f"a copy of slot {head.slot}" if head.tokens and not head.missed else "others"
+        words += f"; the server had {actual:,} tokens of it from {origin}."
     else:
-        words = "The first request of its conversation: nothing of it could be cached yet."
+        words += "." if head.tokens else ": nothing of it could be cached yet."
+    if head.tokens and actual is not None and actual < (1.0 - _UNSURE) * head.tokens:
+        where = "in what the server saved of" if head.slot is None else f"in slot {head.slot}, that of"
+        missed = head.missed or "the server had no copy of it to load"
+        words += f" About {head.tokens:,} tokens of its head stood {where} another conversation: {missed}."
     return Verdict("first", "nobody", "counted" if actual is not None else "unknown", 0, actual, sentence=words)
 
 
@@ -185,7 +207,7 @@ class _Case:
         if actual >= self._had - self._slack or actual >= self._branch() - self._slack:
             return self._hit(actual, expected, grade)
         if self._before.sibling and not costly:
-            return _first(self._usage)
+            return _first(self._usage, self._scene.head)
         if self._scene.anew:
             words = f"Processed once more, in a slot of its own: {self._scene.anew}."
             return Verdict("first", "nobody", grade, 0, actual, sentence=words)

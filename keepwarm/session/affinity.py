@@ -34,81 +34,45 @@ slot with
             content is saved, the request keeps its half, and the other finds its own whole when it is REFILLed.
 
 Where the content is not known, or a model cannot be cut like that, it is processed once in the empty slot instead.
+
+Two sessions in one folder, or two sub-agents of one kind, begin with the same head and hang together in no other way.
+A server that starts a task saves every idle slot to its host cache first, and by default each of them keeps what is in
+it (measured on xllamacpp 2026.10: `--cache-idle-slots`). So a new conversation with the head of one that is seated gets
+
+    COPY    into an empty slot: one token of something else, as for a REFILL. The request then finds the saved copy of
+            the other and loads it, of which it keeps the head. The other still has all of its own in its slot. An entry
+            of which less than a quarter would be kept is not loaded.
+    SHARE   of a slot whose tenant gives it up to it: what both have in common, less than half of the content. That is
+            saved as for a CLEAR, and so much less is processed.
+
+No COPY is made where the copy may be all that another one has: one that lost its seat, or any where idle slots are
+emptied as well. llama.cpp does that with one KV cache for all slots (`--kv-unified`, which is what it takes where no
+`--parallel` is given). There a slot is empty when its conversation comes back to it after others, and a request to an
+empty slot looks for nothing in the host cache: so it is REFILLed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Final, Literal, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
-Handover: TypeAlias = Literal["none", "refill", "clear", "keep", "split"]
-Bond: TypeAlias = Literal["", "fork", "successor"]
-"""How a new conversation hangs together with an older one: it repeats its turns, or takes its place."""
-SIDE = "side"
-KNOWN = 256
-"""Tenants without a seat that are remembered: more than any host cache holds."""
+from keepwarm.session.seat_table import KNOWN, SIDE, Bond, Chair, Guest, SeatTable, tenant_of, with_chair
+
+Handover: TypeAlias = Literal["none", "refill", "clear", "keep", "split", "copy", "share"]
 FEW = 4_096
 """Tokens that may be processed anew before it is known that two conversations both go on."""
 PART: Final = 0.45
 """Of what is in a slot, so much is less than half for certain: the server does not count its answer's last token."""
 FORKS = 16
 """Lineages of one fork that are remembered for a seat."""
-
-
-class Guest(msgspec.Struct, frozen=True):
-    """Who wants a seat."""
-
-    lineage: str
-    session: str
-    kind: str
-    """"main", "subagent" or "side"."""
-    bond: Bond = ""
-    """When it is new: how it hangs together with one of `after`."""
-    after: tuple[str, ...] = ()
-    """The lineages that the bond may be to; where several of them have a seat it is not known which, and none."""
-    tokens: int = 0
-    """Of its prompt before."""
-    parted: bool = False
-    """It is a fork of which it is known that the other goes on as well."""
-
-
-class Chair(msgspec.Struct, frozen=True):
-    """One slot of the server."""
-
-    slot: int
-    tenant: str = ""
-    """Lineage id, or "side" for the calls that share a seat; "" while it is empty."""
-    session: str = ""
-    kind: str = ""
-    used: int = 0
-    """Order of last use."""
-    busy: int = 0
-    """Requests in flight."""
-    forks: tuple[str, ...] = ()
-    """Lineages that share their first turns with the tenant and sat here before it."""
-    shared: bool = False
-    """One of these has come back, and the tenant is it."""
-    tokens: int = 0
-    """Of its content; 0 while that is not known."""
-
-
-class SeatTable(msgspec.Struct, frozen=True):
-    """The slots of one server, and who has sat there."""
-
-    chairs: tuple[Chair, ...] = ()
-    """Empty when the server has no slots to choose from."""
-    clock: int = 0
-    known: tuple[str, ...] = ()
-    """Tenants that have had a seat and lost it, the latest last: their cache may be in the server's host memory."""
-    splits: bool = False
-    """What is in a slot can be cut anywhere."""
-
-    def busy(self) -> int:
-        """Slots at work."""
-        return sum(1 for chair in self.chairs if chair.busy)
+LEAST: Final = 1_024
+"""Tokens of a head for which a copy is worth two tiny requests and the loading of all that stands behind it."""
+CLEARED: Final = "with one cache for all slots (llama.cpp without --parallel N) that one would lose it"
+"""Why no copy is made where idle slots are emptied."""
+LOADED: Final = 4
+"""What the server saved is loaded where no less than one part in so many of it is of use."""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -123,69 +87,71 @@ class Choice(msgspec.Struct, frozen=True):
     anew: str = ""
     """Why a conversation that has been here before begins anew in this slot; "" when it does not."""
     keeps: int = 0
-    """Tokens that stay in the slot when it is split."""
-
-
-def seats(count: int, before: Sequence[tuple[Guest, int | None]] = (), *, splits: bool = False) -> SeatTable:
-    """A table of `count` slots.
-
-    splits  see `SeatTable`
-    before  who has had one in an earlier process, the one used longest ago first, and in which slot they still were;
-            None where another had taken it. The server may have been started anew since: then nothing is lost but the
-            tiny request of a handover.
-    """
-    chairs = {slot: Chair(slot) for slot in range(count)}
-    known: list[str] = []
-    for used, (guest, slot) in enumerate(before, 1):
-        tenant = _tenant(guest, count)
-        if slot in chairs:
-            chairs[slot] = Chair(slot, tenant, guest.session, guest.kind, used)
-        elif tenant != SIDE:
-            known.append(tenant)
-    return SeatTable(tuple(chairs.values()), len(before), tuple(known[-KNOWN:]), splits)
+    """Tokens that stay in the slot when it is split or shared, at the most."""
+    stands: int = 0
+    """Of a new conversation: tokens of its head, about, that stand in another one's slot."""
+    source: int | None = None
+    """The slot of `stands`; of a copy, that of the conversation that it is made of."""
+    missed: str = ""
+    """Why what stands there is not to be had; "" where it is, or nothing stands."""
 
 
 def choose(table: SeatTable, guest: Guest) -> Choice:
     """The seat for a request of `guest`; the table that comes back has it sitting there, at work."""
     if not table.chairs:
         return Choice(None, "the server has no slots to choose from", "none", table)
-    tenant = _tenant(guest, len(table.chairs))
+    tenant = tenant_of(guest, len(table.chairs))
     for chair in table.chairs:
         if chair.tenant == tenant:
-            return _seated(table, chair, guest, tenant, "its own slot", "none")
+            return _seated(table, chair, guest, tenant, "its own slot", _again(table, chair, "none"))
     inherited = _inherited(table, guest)
-    empty = next((chair for chair in table.chairs if not chair.tenant), None)
+    empty = _empty(table)
     if inherited is not None:
         chair, bond = inherited
         both = tenant in chair.forks or guest.parted
         if empty is not None and both and (chair.shared or guest.tokens <= FEW):
             return _beside(table, guest, tenant, chair, empty)
-        return _seated(table, chair, guest, tenant, *_INHERITED[bond], bond)
+        reason, handover = _INHERITED[bond]
+        return _seated(table, chair, guest, tenant, reason, _again(table, chair, handover), bond)
     known = tenant in table.known
-    if empty is not None:
-        return _seated(table, empty, guest, tenant, "a slot that was empty", "refill" if known else "none")
-    chair, reason = _least_missed(table, guest)
-    return _seated(table, chair, guest, tenant, reason, "refill" if known else "clear")
+    if empty is None:
+        return _in_anothers_place(table, guest, tenant)
+    if not known and (standing := _standing(table, guest)) is not None:
+        return _with_a_copy(table, guest, tenant, empty, standing)
+    choice = _seated(table, empty, guest, tenant, _EMPTY, "refill" if known else _into(empty))
+    return choice if known else replace(choice, stands=_saved(table, guest), missed=_ALL)
 
 
-def leave(table: SeatTable, slot: int | None, tokens: int = 0) -> SeatTable:
-    """The table when a request in `slot` is over; `tokens` are what is in it then, 0 where that is not known."""
-    return _with_chair(table, slot, lambda chair: replace(chair, busy=max(0, chair.busy - 1), tokens=tokens))
+def doubtful(table: SeatTable, guest: Guest) -> int | None:
+    """The empty slot in which it can be tried whether the server saves what a slot loses, where the seat of this guest
+    hangs on that; None where it does not."""
+    if table.saves is not None or choose(replace(table, saves=True), guest).handover != "split":
+        return None
+    empty = _empty(table)
+    return None if empty is None else empty.slot
 
 
-def emptied(table: SeatTable) -> SeatTable:
-    """The table when it is no longer known what is in the slots."""
-    return replace(table, chairs=tuple(replace(chair, tokens=0) for chair in table.chairs))
-
-
-def _tenant(guest: Guest, chairs: int) -> str:
-    return SIDE if guest.kind == SIDE and chairs > 1 else guest.lineage
+def late(table: SeatTable, guest: Guest) -> tuple[int, bool] | None:
+    """The slot of a conversation that comes back after others, where it is not known whether that empties a slot; and
+    whether one of them has been at work for certain. None where it is known, or nothing can be told."""
+    if table.clears is not None:
+        return None
+    tenant = tenant_of(guest, len(table.chairs))
+    mine = next((chair for chair in table.chairs if chair.tenant == tenant and chair.tokens and not chair.busy), None)
+    others = [chair for chair in table.chairs if mine is not None and chair.used > mine.left]
+    if mine is None or not others:
+        return None
+    return mine.slot, any(chair.tokens and not chair.busy for chair in others)
 
 
 _INHERITED: Final[dict[Bond, tuple[str, Handover]]] = {
     "fork": ("the slot of the conversation that it shares its turns with", "none"),
     "successor": ("the slot of the conversation that it takes the place of", "keep"),
 }
+_EMPTY: Final = "a slot that was empty"
+_ALL: Final = "it is all that one has which has no slot now"
+_HALF: Final = "of a slot that changes hands less than half can stay"
+_TAKEN: Final = "no other slot was free to copy it to"
 _PARTED: Final = "a fork of this conversation goes on in the one it had"
 _SPLIT: Final = "a fork of this conversation goes on beside it"
 
@@ -201,12 +167,82 @@ def _inherited(table: SeatTable, guest: Guest) -> tuple[Chair, Bond] | None:
 
 def _beside(table: SeatTable, guest: Guest, tenant: str, chair: Chair, empty: Chair) -> Choice:
     """A seat of its own for a guest of which another in `chair` shares the first turns: both go on."""
-    if table.splits and chair.tokens:
+    if table.splits and table.saves and not table.clears and chair.tokens:
         choice = _seated(table, chair, guest, tenant, f"the slot that it shared: {_SPLIT}", "split")
         return replace(choice, anew=_SPLIT, keeps=int(PART * chair.tokens))
-    table = _with_chair(table, chair.slot, lambda old: replace(old, forks=_without(old.forks, tenant)))
-    choice = _seated(table, empty, guest, tenant, f"a slot that was empty: {_PARTED}", "none")
+    table = with_chair(table, chair.slot, lambda old: replace(old, forks=_without(old.forks, tenant)))
+    choice = _seated(table, empty, guest, tenant, f"{_EMPTY}: {_PARTED}", _into(empty))
     return replace(choice, anew=_PARTED)
+
+
+def _empty(table: SeatTable) -> Chair | None:
+    return next((chair for chair in table.chairs if not chair.tenant and not chair.busy), None)
+
+
+def _into(empty: Chair) -> Handover:
+    """How a new conversation takes an empty slot."""
+    return "clear" if empty.tokens else "none"
+
+
+def _again(table: SeatTable, chair: Chair, handover: Handover) -> Handover:
+    """How a slot is taken again, or inherited: others that were at work since may have had it emptied."""
+    return "refill" if table.clears and chair.used != table.clock else handover
+
+
+def _standing(table: SeatTable, guest: Guest) -> tuple[Chair, int] | None:
+    """The chair with most of the guest's head in it, an idle one before others, and how many tokens that are."""
+    alike = {one.lineage: one.tokens for one in guest.alike}
+    chairs = [(chair, alike[chair.tenant]) for chair in table.chairs if chair.tenant in alike]
+    return max(chairs, key=lambda one: (one[1], not one[0].busy, -one[0].tokens), default=None)
+
+
+def _with_a_copy(table: SeatTable, guest: Guest, tenant: str, empty: Chair, standing: tuple[Chair, int]) -> Choice:
+    """An empty slot for a guest whose head stands in another, and a copy of that where it can be had."""
+    chair, tokens = standing
+    missed = _why_no_copy(table, guest, chair, tokens)
+    choice = _seated(table, empty, guest, tenant, _EMPTY, _into(empty) if missed else "copy")
+    return replace(choice, stands=tokens, source=chair.slot, missed=missed)
+
+
+def _why_no_copy(table: SeatTable, guest: Guest, chair: Chair, tokens: int) -> str:
+    """Why the head in a chair cannot be copied; "" when it can."""
+    if tokens < LEAST:
+        return "it is too little to be fetched"
+    if not table.splits:
+        return "it is not known that this model's cache can be cut there"
+    if table.clears:
+        return CLEARED
+    if chair.busy:
+        return "it was at work"
+    if _saved(table, guest):
+        return "a copy might be taken from one that has no slot now"
+    if tokens * LOADED < chair.tokens or not chair.tokens:
+        return "the server loads no copy of which so little is of use"
+    return ""
+
+
+def _saved(table: SeatTable, guest: Guest) -> int:
+    """Tokens of the guest's head that the server may have saved of one that has no slot, and is not over."""
+    waiting = set(table.known).difference(table.ended)
+    return max((one.tokens for one in guest.alike if one.lineage in waiting), default=0)
+
+
+def _in_anothers_place(table: SeatTable, guest: Guest, tenant: str) -> Choice:
+    """The seat of the one that is missed least; where both have the same head, as much of that as may stay."""
+    chair, reason = _least_missed(table, guest)
+    if tenant in table.known:
+        return _seated(table, chair, guest, tenant, reason, "refill")
+    standing = _standing(table, guest)
+    keeps = int(PART * chair.tokens) if not chair.busy and table.splits and not table.clears else 0
+    common = min(keeps, max((one.tokens for one in guest.alike if one.lineage == chair.tenant), default=0))
+    if common >= LEAST:
+        choice = _seated(table, chair, guest, tenant, reason, "share")
+        whole = next(one.tokens for one in guest.alike if one.lineage == chair.tenant)
+        return replace(choice, keeps=keeps, stands=whole, source=chair.slot, missed=_HALF)
+    choice = _seated(table, chair, guest, tenant, reason, "clear")
+    if standing is None:
+        return replace(choice, stands=_saved(table, guest), missed=_ALL)
+    return replace(choice, stands=standing[1], source=standing[0].slot, missed=_TAKEN)
 
 
 def _least_missed(table: SeatTable, guest: Guest) -> tuple[Chair, str]:
@@ -231,13 +267,15 @@ def _seated(
     known = _without(table.known, tenant, chair.tenant)
     if chair.tenant and chair.tenant != tenant:
         known = (*known, chair.tenant)[-KNOWN:]
+    ended = (*table.ended, chair.tenant) if bond == "successor" else table.ended
     clock = table.clock + 1
-    table = replace(table, clock=clock, known=known)
+    ended = tuple(name for name in dict.fromkeys(ended) if name in known)
+    table = replace(table, clock=clock, known=known, ended=ended)
     forks, shared = (chair.forks, chair.shared) if chair.tenant == tenant else ((), False)
     if bond == "fork":
         shared = tenant in chair.forks
         forks = _without((*chair.forks, chair.tenant), tenant)[-FORKS:]
-    table = _with_chair(
+    table = with_chair(
         table,
         chair.slot,
         lambda old: Chair(old.slot, tenant, guest.session, guest.kind, clock, old.busy + 1, forks, shared),
@@ -247,8 +285,3 @@ def _seated(
 
 def _without(names: tuple[str, ...], *gone: str) -> tuple[str, ...]:
     return tuple(name for name in names if name not in gone)
-
-
-def _with_chair(table: SeatTable, slot: int | None, change: Callable[[Chair], Chair]) -> SeatTable:
-    chairs = tuple(change(chair) if chair.slot == slot else chair for chair in table.chairs)
-    return replace(table, chairs=chairs)

@@ -13,9 +13,9 @@ from typing import Final
 
 import msgspec
 
-from keepwarm.session.affinity import Bond
 from keepwarm.session.journal import Group, Journal, Lineage
 from keepwarm.session.lineage import GroupKey, Sent, Trail
+from keepwarm.session.seat_table import Bond
 
 LINE: Final = 40
 """Characters of a line that is told apart from chance: shorter ones may stand anywhere."""

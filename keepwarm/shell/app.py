@@ -27,9 +27,9 @@ from keepwarm.ledger.archive import Limits
 from keepwarm.ledger.records import Record, Recording
 from keepwarm.ledger.store import Ledger
 from keepwarm.rules.engine import RuleBook
-from keepwarm.session.affinity import Guest, SeatTable
 from keepwarm.session.archive import Conversation
 from keepwarm.session.journal import Journal
+from keepwarm.session.seat_table import Guest, SeatTable
 from keepwarm.shell import side_doors, ui
 from keepwarm.shell.api import covers
 from keepwarm.shell.client import Upstream

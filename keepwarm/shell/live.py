@@ -17,7 +17,7 @@ from keepwarm.exchange.life import Life
 from keepwarm.exchange.story import UNSET
 from keepwarm.ledger.records import Record
 from keepwarm.ledger.sums import Sums
-from keepwarm.session.affinity import SeatTable
+from keepwarm.session.seat_table import SeatTable
 from keepwarm.upstream.api import Traits
 from keepwarm.views.alerts import Alert
 from keepwarm.views.answers import (

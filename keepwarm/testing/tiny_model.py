@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from keepwarm.engine.demo_model import find_demo_model
 from keepwarm.errors import MissingExtra
+from keepwarm.testing.gguf_tokenizer import Field, tokenizer_fields
 from keepwarm.testing.templates import template_text
 from keepwarm.testing.tiny_shapes import SHAPES, WIDTH, Memory, Weights
 
@@ -23,7 +24,7 @@ _VERSION: Final = 1
 
 
 def tiny_model(directory: Path | None = None, *, memory: Memory = "full") -> Path:
-    """The tiny GGUF, written on first use (3 s) and kept; its chat template is `qwen_like`.
+    """The tiny GGUF, written on first use (1 s) and kept; its chat template is `qwen_like`.
 
     directory   where it is kept; None = `keepwarm` in the user's cache folder
     memory      what it can forget: one of tiny_shapes.SHAPES
@@ -73,7 +74,7 @@ def write_tiny_model(
     writer.add_embedding_length(WIDTH)
     shape.describe(writer)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
-    vocabulary = _copy_tokenizer(writer, gguf.GGUFReader(str(tokenizer_from)), gguf.GGUFValueType.ARRAY)
+    vocabulary = _copy_tokenizer(writer, tokenizer_fields(tokenizer_from), gguf.GGUFValueType)
     writer.add_chat_template(chat_template)
     for name, tensor in shape.tensors(Weights(np.random.default_rng(seed)), vocabulary):
         writer.add_tensor(name, tensor)
@@ -85,16 +86,15 @@ def write_tiny_model(
     return path
 
 
-def _copy_tokenizer(writer: Any, source: Any, array_type: object) -> int:
+def _copy_tokenizer(writer: Any, fields: dict[str, Field], types: Any) -> int:
     """Copy every `tokenizer.*` field but the chat template; returns how many tokens there are."""
     vocabulary = 0
-    for name, field in source.fields.items():
-        if not name.startswith("tokenizer.") or name.startswith("tokenizer.chat_template"):
+    for name, field in fields.items():
+        if name.startswith("tokenizer.chat_template"):
             continue
-        value = field.contents()
-        kind = field.types[0]
-        writer.add_key_value(name, value, kind, field.types[-1] if kind == array_type else None)
+        inner = None if field.inner is None else types(field.inner)
+        writer.add_key_value(name, field.value, types(field.kind), inner)
         if name == "tokenizer.ggml.tokens":
-            vocabulary = len(value)
+            vocabulary = len(field.value)
     writer.add_vocab_size(vocabulary)
     return vocabulary

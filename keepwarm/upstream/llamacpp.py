@@ -13,7 +13,7 @@ it could not be called: the grammar makes another tool's name of it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -22,6 +22,15 @@ from keepwarm.core.diff import common_prefix
 from keepwarm.upstream import chat
 from keepwarm.upstream.api import Draft, Outgoing, Traits
 from keepwarm.upstream.openai import OpenAI
+
+FIRST: Final = 8
+"""Tokens that clear a slot."""
+BEGINNING: Final = 256
+"""Characters that hold them, and more behind."""
+SEAM: Final = 4
+"""Tokens at the end of a text that may be others where other words follow."""
+WORDS: Final = 24
+"""Of a trial: no server needs more to save a prompt."""
 
 
 class LlamaCpp(OpenAI, frozen=True):
@@ -77,13 +86,14 @@ def render(request: Outgoing) -> Outgoing:
     return Outgoing("/apply-template", request.body, request.headers)
 
 
-def clear(slot: int, rendered: bytes) -> Outgoing | None:
-    """The first tokens of a new conversation into a slot, from `render`'s answer: the old content goes to the
-    host cache, and the conversation then keeps what is in the slot, so it takes no other's entry apart."""
-    prompt = prompt_of(rendered)
-    if not prompt:
-        return None
-    return Outgoing("/completion", msgspec.json.encode({"prompt": prompt[:48], "n_predict": 0, "id_slot": slot}))
+def clear(slot: int, counted: bytes) -> Outgoing | None:
+    """The first tokens of a new conversation into a slot, from `tokenize`'s answer: the old content goes to the host
+    cache, and the conversation then keeps all that is in the slot, so it takes no other's entry apart.
+
+    Tokens and not words: of words that are cut off the last token is another one than in the whole prompt, and an entry
+    of which a greater part would be kept is loaded.
+    """
+    return split(slot, counted, FIRST)
 
 
 def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
@@ -104,9 +114,60 @@ def split(slot: int, counted: bytes, count: int) -> Outgoing | None:
     return Outgoing("/completion", msgspec.json.encode({"prompt": ids, "n_predict": 0, "id_slot": slot}))
 
 
-def tokenize(rendered: bytes) -> Outgoing | None:
-    """Ask for the tokens of a prompt, from `render`'s answer."""
+def share(slot: int, counted: bytes, count: int) -> Outgoing | None:
+    """What a conversation has in common with the one in a slot, from the answer to `tokenize_common`, at most `count`
+    tokens of it: the last ones may be others in front of other words."""
+    ids = _ids(counted)[:-SEAM][:count]
+    if not ids:
+        return None
+    return Outgoing("/completion", msgspec.json.encode({"prompt": ids, "n_predict": 0, "id_slot": slot}))
+
+
+def tokenize_common(rendered: bytes, other: bytes) -> Outgoing | None:
+    """Ask for the tokens that two prompts begin with, from two of `render`'s answers."""
     prompt = prompt_of(rendered)
+    prompt = prompt[: common_prefix(prompt, prompt_of(other))]
+    return tokenize(msgspec.json.encode({"prompt": prompt}))
+
+
+def slots() -> Outgoing:
+    """Ask what is in the slots."""
+    return Outgoing("/slots", b"", method="GET")
+
+
+def held(told: bytes, slot: int) -> int | None:
+    """Tokens in a slot, from `slots`' answer; None where it does not say.
+
+    `id_task` is below 0 in a slot that has had no task since the server was started (seen on xllamacpp 2026.10).
+    """
+    try:
+        rows = msgspec.json.decode(told, type=list[_Slot])
+    except UNREADABLE:
+        return None
+    return next((row.n_prompt_tokens for row in rows if row.id == slot and row.id_task >= 0), None)
+
+
+def trial(slot: int) -> tuple[Outgoing, Outgoing, Outgoing]:
+    """Three requests in an empty slot that show whether what it loses is saved: words, others, and the words again."""
+    words = " ".join(map(str, range(WORDS)))
+    first, other = (
+        Outgoing("/completion", msgspec.json.encode({"prompt": prompt, "n_predict": 0, "id_slot": slot}))
+        for prompt in (words, "x")
+    )
+    return first, other, first
+
+
+def reused(answer: bytes) -> int:
+    """Tokens that the server had of the prompt of one of these small requests; 0 where it does not say."""
+    try:
+        return msgspec.json.decode(answer, type=_Done).timings.cache_n
+    except UNREADABLE:
+        return 0
+
+
+def tokenize(rendered: bytes, characters: int | None = None) -> Outgoing | None:
+    """Ask for the tokens of a prompt, or of its first characters, from `render`'s answer."""
+    prompt = prompt_of(rendered)[:characters]
     if not prompt:
         return None
     return Outgoing("/tokenize", msgspec.json.encode({"content": prompt, "add_special": True, "parse_special": True}))
@@ -125,6 +186,20 @@ def _ids(counted: bytes) -> list[int]:
         return msgspec.json.decode(counted, type=_Ids).tokens
     except UNREADABLE:
         return []
+
+
+class _Slot(msgspec.Struct, frozen=True):
+    id: int
+    id_task: int = -1
+    n_prompt_tokens: int | None = None
+
+
+class _Timings(msgspec.Struct, frozen=True):
+    cache_n: int = 0
+
+
+class _Done(msgspec.Struct, frozen=True):
+    timings: _Timings = _Timings()
 
 
 class _Ids(msgspec.Struct, frozen=True):

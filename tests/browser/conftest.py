@@ -1,24 +1,33 @@
-"""A real Chromium in front of a real gateway."""
+"""A real Chromium in front of a real gateway. A file has one, which takes a second to start; pages are a test's own.
+
+So the tests of a file share an event loop (their `pytestmark`), and what they wait for runs on it too (`on_loop`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
-import pytest
+import aiohttp
+import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright
 
 from keepwarm.testing.browser import ARGUMENTS, find_chromium
-from tests.shell.conftest import OpenGateway, OpenStub, engine_for, http, model, open_gateway, open_stub
+from tests.shell.conftest import OpenGateway, OpenStub, client, engine_for, gateways, model, stubs
 
-__all__ = ["OpenGateway", "OpenStub", "engine_for", "http", "model", "open_gateway", "open_stub"]
+__all__ = ["OpenGateway", "OpenStub", "engine_for", "model"]
 
 OpenPage = Callable[..., Awaitable[Page]]
 DESK = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
 
-@pytest.fixture
+on_loop = pytest_asyncio.fixture(loop_scope="module")
+"""A fixture of one test, on the loop of its file."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def chromium() -> AsyncIterator[Browser]:
     """The browser; fails, and says what to install, where there is none."""
     found = find_chromium()
@@ -30,7 +39,28 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
+@on_loop
+async def open_gateway(tmp_path: Path) -> AsyncIterator[OpenGateway]:
+    """As tests/shell has it."""
+    async with gateways(tmp_path) as start:
+        yield start
+
+
+@on_loop
+async def open_stub() -> AsyncIterator[OpenStub]:
+    """As tests/shell has it."""
+    async with stubs() as start:
+        yield start
+
+
+@on_loop
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    """As tests/shell has it."""
+    async with client() as session:
+        yield session
+
+
+@on_loop
 async def open_page(chromium: Browser) -> AsyncIterator[OpenPage]:
     """await open_page(url, "#/live", viewport=PHONE, color_scheme="dark", allowed="404"): a page of the dashboard.
 
@@ -57,4 +87,6 @@ async def open_page(chromium: Browser) -> AsyncIterator[OpenPage]:
         return page
 
     yield start
+    for context in chromium.contexts:
+        await context.close()
     assert faults == []

@@ -22,6 +22,8 @@ from tests.shell.stub import COUNTS, SHAPE, Seen, begin, message_body
 from tests.shell.talk import SCRIPT, Talk, client_of
 from tests.testing.conftest import EngineFor
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 log = logging.getLogger(__name__)
 ROWS = "[role=table] .rows .row"
 LIVE = '#wire[data-state="live"]'

@@ -11,14 +11,16 @@ from playwright.async_api import Page
 
 from keepwarm.shell.app import Gateway
 from tests.browser import made_ledger
-from tests.browser.conftest import OpenGateway, OpenPage, OpenStub
+from tests.browser.conftest import OpenGateway, OpenPage, OpenStub, on_loop
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 log = logging.getLogger(__name__)
 SESSIONS = 1000
 ROWS = "[role=table][aria-label=Sessions] .rows .row"
 
 
-@pytest.fixture
+@on_loop
 async def gateway(tmp_path: Path, open_gateway: OpenGateway, open_stub: OpenStub) -> Gateway:
     made_ledger.write(tmp_path / "ledger.sqlite", SESSIONS, now=time.time())
     return await open_gateway((await open_stub()).url)

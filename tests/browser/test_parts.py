@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
-from tests.browser.conftest import OpenGateway, OpenPage, OpenStub
+from tests.browser.conftest import OpenGateway, OpenPage, OpenStub, on_loop
 from tests.browser.stage import made
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@on_loop
 async def page(tmp_path: Path, open_gateway: OpenGateway, open_stub: OpenStub, open_page: OpenPage) -> Page:
     return await open_page((await made(tmp_path, open_gateway, open_stub)).url, "#/sessions")
 

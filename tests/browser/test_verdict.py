@@ -10,11 +10,13 @@ from playwright.async_api import expect
 
 from keepwarm.ledger.query import Query
 from keepwarm.views import words
-from tests.browser.conftest import OpenGateway, OpenPage, OpenStub
+from tests.browser.conftest import OpenGateway, OpenPage, OpenStub, on_loop
 from tests.browser.stage import Made, made
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture
+
+@on_loop
 async def there(tmp_path: Path, open_gateway: OpenGateway, open_stub: OpenStub) -> Made:
     return await made(tmp_path, open_gateway, open_stub)
 

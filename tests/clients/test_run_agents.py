@@ -10,8 +10,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -82,16 +81,19 @@ class Desk:
             return list(reversed(query.page(limit=100).records))
 
 
-@asynccontextmanager
-async def scripted() -> AsyncIterator[ScriptedServer]:
-    """A llama.cpp that answers everything in the same words."""
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    """One for all of them: nothing here depends on what it has kept."""
     options = EngineOptions(model=tiny_model(), slots=2, context=2 * CONTEXT, threads=1, cache_ram_mib=512)
-    engine = await asyncio.to_thread(Engine(options).start)
-    try:
-        async with ScriptedServer(engine.url, MarkerScript({}, default=Answer(SAID))) as server:
-            yield server
-    finally:
-        await asyncio.to_thread(engine.stop)
+    with Engine(options) as running:
+        yield running
+
+
+@pytest.fixture
+async def server(engine: Engine) -> AsyncIterator[ScriptedServer]:
+    """A llama.cpp that answers everything in the same words."""
+    async with ScriptedServer(engine.url, MarkerScript({}, default=Answer(SAID))) as scripted:
+        yield scripted
 
 
 def lifted(record: Record) -> dict[str, str]:
@@ -106,7 +108,9 @@ def sent(server: ScriptedServer) -> str:
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("version", ["2.1.114", "2.1.328"])
-async def test_claude_code_sends_no_header(version: str, tmp_path: Path, free_port: int) -> None:
+async def test_claude_code_sends_no_header(
+    version: str, tmp_path: Path, free_port: int, server: ScriptedServer
+) -> None:
     desk = Desk(tmp_path, free_port, find_program(f"cc-{version}", "claude"))
     # The user's file says otherwise, and would win over the environment.
     user = desk.home / ".claude" / "settings.json"
@@ -114,17 +118,16 @@ async def test_claude_code_sends_no_header(version: str, tmp_path: Path, free_po
     said = {"CLAUDE_CODE_ATTRIBUTION_HEADER": "1", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9", "MINE": "kept"}
     user.write_text(json.dumps({"env": said}))
     before = user.read_bytes()
-    async with scripted() as server:
-        status, stdout, stderr = await desk.run(server.url, "claude", "-p", "Say something", "--max-turns", "2")
-        assert (status, stdout.strip()) == (0, SAID), stderr
-        assert server.exchanges
-        assert HEADER not in sent(server)
-        records = desk.records()
-        assert records
-        assert [lifted(record) for record in records] == [{}] * len(records)
-        assert {record.client.split("/")[1] for record in records} == {version}
-        # That the ledger would tell: the same client without `run`, through a gateway that a person started.
-        assert await with_header(desk, server, version)
+    status, stdout, stderr = await desk.run(server.url, "claude", "-p", "Say something", "--max-turns", "2")
+    assert (status, stdout.strip()) == (0, SAID), stderr
+    assert server.exchanges
+    assert HEADER not in sent(server)
+    records = desk.records()
+    assert records
+    assert [lifted(record) for record in records] == [{}] * len(records)
+    assert {record.client.split("/")[1] for record in records} == {version}
+    # That the ledger would tell: the same client without `run`, through a gateway that a person started.
+    assert await with_header(desk, server, version)
     assert user.read_bytes() == before
 
 
@@ -151,20 +154,19 @@ AGENTS: dict[str, tuple[str, list[str]]] = {
 @pytest.mark.matrix
 @pytest.mark.timeout(400)
 async def test_the_other_agents_find_the_gateway_and_leave_the_users_files_alone(
-    tmp_path: Path, free_port: int
+    tmp_path: Path, free_port: int, server: ScriptedServer
 ) -> None:
-    async with scripted() as server:
-        for name, (installation, arguments) in AGENTS.items():
-            folder = tmp_path / name
-            folder.mkdir()
-            desk = Desk(folder, free_port, find_program(installation, name))
-            seen = len(server.exchanges)
-            status, stdout, stderr = await desk.run(server.url, name, *arguments)
-            assert status == 0, f"{name}: {stderr}"
-            assert SAID in stdout, f"{name}: {stdout}{stderr}"
-            assert len(server.exchanges) > seen
-            assert desk.records()[-1].status == 200
-            assert [path for path in settings_of(desk, name) if "keepwarm" in path.read_text(errors="replace")] == []
+    for name, (installation, arguments) in AGENTS.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        desk = Desk(folder, free_port, find_program(installation, name))
+        seen = len(server.exchanges)
+        status, stdout, stderr = await desk.run(server.url, name, *arguments)
+        assert status == 0, f"{name}: {stderr}"
+        assert SAID in stdout, f"{name}: {stdout}{stderr}"
+        assert len(server.exchanges) > seen
+        assert desk.records()[-1].status == 200
+        assert [path for path in settings_of(desk, name) if "keepwarm" in path.read_text(errors="replace")] == []
 
 
 def settings_of(desk: Desk, name: str) -> list[Path]:
@@ -177,7 +179,9 @@ def settings_of(desk: Desk, name: str) -> list[Path]:
 
 
 @pytest.mark.timeout(400)
-async def test_what_fix_writes_is_what_claude_code_reads(tmp_path: Path, free_port: int) -> None:
+async def test_what_fix_writes_is_what_claude_code_reads(
+    tmp_path: Path, free_port: int, server: ScriptedServer
+) -> None:
     desk = Desk(tmp_path, free_port, find_program("cc-2.1.328", "claude"))
     user = desk.home / ".claude" / "settings.json"
     user.parent.mkdir()
@@ -187,32 +191,31 @@ async def test_what_fix_writes_is_what_claude_code_reads(tmp_path: Path, free_po
     status, stdout, stderr = await desk.keepwarm("fix", "claude", "--yes", "--gateway", url)
     assert status == 0, stdout + stderr
     assert '+\t"env"' in stdout.replace("    ", "\t")
-    async with scripted() as server:
-        # Straight at a gateway: nothing but the file tells Claude Code where it is, and to leave the header out.
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "keepwarm", "serve", "--port", str(free_port), "--upstream", server.url),
-            env=desk.environment,
+    # Straight at a gateway: nothing but the file tells Claude Code where it is, and to leave the header out.
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "keepwarm", "serve", "--port", str(free_port), "--upstream", server.url),
+        env=desk.environment,
+        cwd=desk.work,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        while b"gateway " not in await process.stdout.readline():
+            pass
+        done: Any = await asyncio.create_subprocess_exec(
+            *(str(find_program("cc-2.1.328", "claude")), "-p", "Say something", "--max-turns", "2"),
+            env=desk.environment | {"ANTHROPIC_AUTH_TOKEN": "dummy", "NO_PROXY": "127.0.0.1"},
             cwd=desk.work,
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
         )
-        assert process.stdout is not None
-        try:
-            while b"gateway " not in await process.stdout.readline():
-                pass
-            done: Any = await asyncio.create_subprocess_exec(
-                *(str(find_program("cc-2.1.328", "claude")), "-p", "Say something", "--max-turns", "2"),
-                env=desk.environment | {"ANTHROPIC_AUTH_TOKEN": "dummy", "NO_PROXY": "127.0.0.1"},
-                cwd=desk.work,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-            )
-            async with asyncio.timeout(120):
-                stdout = (await done.communicate())[0].decode()
-        finally:
-            process.terminate()
-            await process.wait()
-        assert stdout.strip() == SAID
-        assert [lifted(record) for record in desk.records()] == [{}] * len(desk.records())
+        async with asyncio.timeout(120):
+            stdout = (await done.communicate())[0].decode()
+    finally:
+        process.terminate()
+        await process.wait()
+    assert stdout.strip() == SAID
+    assert [lifted(record) for record in desk.records()] == [{}] * len(desk.records())
     status, stdout, stderr = await desk.keepwarm("fix", "claude", "--undo")
     assert status == 0, stdout + stderr
     assert user.read_bytes() == before

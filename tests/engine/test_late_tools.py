@@ -23,7 +23,7 @@ Json = dict[str, Any]
 def demo_engine() -> Iterator[Engine]:
     """The demo model, which writes words and calls, with a template that prints tools."""
     options = EngineOptions(
-        model=find_demo_model(), context=8192, threads=2, chat_template=template_text("qwen_like"), cache_ram_mib=0
+        model=find_demo_model(), context=8192, threads=1, chat_template=template_text("qwen_like"), cache_ram_mib=0
     )
     with Engine(options) as engine:
         yield engine
@@ -51,7 +51,7 @@ def calls_of(name: str, count: int) -> list[Json]:
 
 async def called(engine: Engine, tools: bytes, late: bytes) -> tuple[list[str], str]:
     """(the tools that the model calls, the prompt that it read)."""
-    messages = [json.dumps(message).encode() for message in calls_of("beta", 5)]
+    messages = [json.dumps(message).encode() for message in calls_of("beta", 4)]
     options = Options("m", max_tokens=40, temperature=0.0)
     draft = Draft(b"", options, b"", tools, (b",".join(messages),), ((0, len(messages)),), late=late)
     body = json.loads(LlamaCpp().request(draft).body) | {"stream": False}

@@ -48,6 +48,7 @@ def test_every_option_reaches_the_server() -> None:
             alias="tiny",
             checkpoints=4,
             swa_full=True,
+            unified=True,
             cache_reuse=64,
             cache_prompt=False,
             context_shift=True,
@@ -61,6 +62,7 @@ def test_every_option_reaches_the_server() -> None:
     assert params.model_alias == {"tiny"}
     assert (params.n_ctx_checkpoints, params.swa_full, params.n_cache_reuse) == (4, True, 64)
     assert (params.cache_prompt, params.ctx_shift, params.verbosity) == (False, True, 4)
+    assert params.kv_unified
     assert params.endpoint_slots
     assert params.endpoint_metrics
 
@@ -76,6 +78,7 @@ def test_what_is_not_said_stays_llama_cpps_own() -> None:
         "cache_ram_mib",
         "n_ctx_checkpoints",
         "swa_full",
+        "kv_unified",
         "n_cache_reuse",
         "cache_prompt",
         "ctx_shift",

@@ -11,8 +11,8 @@ from keepwarm.errors import ClientError
 from keepwarm.exchange.keeper import Keeper, Manner, Pace
 from keepwarm.rules.engine import RuleBook
 from keepwarm.rules.shelf import Shelf, Table
-from keepwarm.session.affinity import SIDE, Guest
 from keepwarm.session.journal import Journal
+from keepwarm.session.seat_table import SIDE, Guest
 from keepwarm.testing.answers import Answer
 from keepwarm.upstream.fresh_start import Tally
 from tests.exchange.playbook import keeper, play, request

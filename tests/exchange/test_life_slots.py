@@ -16,6 +16,7 @@ from keepwarm.exchange.keeper import Keeper
 from keepwarm.testing.answers import Answer
 from keepwarm.testing.chat_shapes import Counts
 from tests.exchange.playbook import (
+    Happening,
     Playbook,
     answered,
     asks,
@@ -33,15 +34,25 @@ def other(words: str) -> bytes:
     return request({"role": "user", "content": words})
 
 
-def test_a_new_conversation_clears_the_slot_it_takes_over_with_its_own_first_words() -> None:
+def counted(tokens: int) -> Happening:
+    """The server has told the tokens of a prompt."""
+    return answered(200, msgspec.json.encode({"tokens": list(range(tokens))}))
+
+
+def completed(book: Playbook) -> dict[str, Any]:
+    """The small request that the life asks for now."""
+    (small,) = [command for command in book.commands[-1:] if isinstance(command, Ask)]
+    assert small.request.path == "/completion"
+    return dict(json.loads(small.request.body))
+
+
+def test_a_new_conversation_clears_the_slot_it_takes_over_with_its_own_first_tokens() -> None:
     on = keeper(slots=1)
     play(other("one"), on, Answer("x"))
     book = Playbook(other("two"), on) << Take(0) >> taken() << asks("/apply-template")
-    book >> answered(200, b'{"prompt":"<|im_start|>user two"}') << asks("/completion")
-    clearing = book.commands[-1]
-    assert isinstance(clearing, Ask)
-    assert b'"prompt":"<|im_start|>user two"' in clearing.request.body
-    assert b'"id_slot":0' in clearing.request.body
+    book >> answered(200, b'{"prompt":"<|im_start|>user two"}') << asks("/tokenize") >> counted(20)
+    book << asks("/completion")
+    assert completed(book) == {"prompt": list(range(8)), "n_predict": 0, "id_slot": 0}
     book >> answered(200) << asks("/v1/chat/completions")
 
 
@@ -68,7 +79,7 @@ def test_the_small_requests_carry_the_key() -> None:
     on = keeper(slots=1)
     play(other("one"), on, Answer("x"))
     book = Playbook(other("two"), on, {"x-api-key": "secret"}) << Take(0) >> taken() << asks("/apply-template")
-    book >> answered(200, b'{"prompt":"two"}') << asks("/completion")
+    book >> answered(200, b'{"prompt":"two"}') << asks("/tokenize") >> counted(20) << asks("/completion")
     for command in book.commands:
         if isinstance(command, Ask):
             assert ("authorization", "Bearer secret") in command.request.headers
@@ -111,6 +122,7 @@ def forked(on: Keeper) -> list[str]:
 
 def test_a_nameless_fork_whose_both_branches_go_on_splits_the_slot() -> None:
     on = keeper(slots=4, memory="full")
+    on.learn_saves(True)
     (name,) = set(forked(on))
     book = Playbook(talk("hi", "a0", "u1", "a1", "u2"), on) << Take(0) >> taken() << asks("/apply-template")
     book >> answered(200, b'{"prompt":"all of it"}') << asks("/tokenize")
@@ -134,7 +146,8 @@ def test_where_a_slot_cannot_be_split_the_branch_is_processed_once_in_an_empty_o
     book = Playbook(talk("hi", "a0", "u1", "a1", "u2"), on) << Take(1) >> taken() << asks("/v1/chat/completions")
     record = book.answer_with(HELLO).over()
     assert record.lineage != name
-    again = Playbook(talk("hi", "a0", "x1", "b1", "x2"), on) << Take(0) >> taken() << asks("/v1/chat/completions")
+    again = Playbook(talk("hi", "a0", "x1", "b1", "x2"), on) << asks("/slots") >> answered(501)
+    again << Take(0) >> taken() << asks("/v1/chat/completions")
     assert again.answer_with(HELLO).over().lineage == name
 
 

@@ -54,9 +54,10 @@ from keepwarm.rules.key002 import Route
 from keepwarm.rules.key003 import hold, settle
 from keepwarm.rules.mrk003 import reads_marks
 from keepwarm.rules.sea002 import replica_of
-from keepwarm.session.affinity import Guest, choose, leave, seats
+from keepwarm.session.affinity import choose
 from keepwarm.session.journal import Journal
 from keepwarm.session.lineage import Sent
+from keepwarm.session.seat_table import Guest, leave, seats
 from keepwarm.upstream.api import Dialect, Traits
 from keepwarm.upstream.registry import dialect
 from keepwarm.wire.fronts import FRONTS

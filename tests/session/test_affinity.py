@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from keepwarm.session.affinity import KNOWN, PART, SIDE, Choice, Guest, SeatTable, choose, leave, seats
+from keepwarm.session.affinity import PART, Choice, choose
+from keepwarm.session.seat_table import KNOWN, SIDE, Guest, SeatTable, leave, seats
 
 LINEAGES = "abcdefgh"
 
@@ -209,7 +210,7 @@ def test_a_long_one_takes_its_slot_again_until_both_have_come_back() -> None:
 
 def split_of(slots: int, row: list[Guest], tokens: int = 3_000) -> list[tuple[int | None, str, int]]:
     """(slot, handover, tokens kept) for each, where each leaves so many tokens in a slot that can be cut anywhere."""
-    table = seats(slots, splits=True)
+    table = replace(seats(slots, splits=True), saves=True)
     found: list[tuple[int | None, str, int]] = []
     for one in row:
         choice = choose(table, one)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,22 +54,38 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 async def open_gateway(tmp_path: Path) -> AsyncIterator[OpenGateway]:
     """await open_gateway(url, key="..", ledger__record=True): a running gateway, stopped when the test ends."""
+    async with gateways(tmp_path) as start:
+        yield start
+
+
+@asynccontextmanager
+async def gateways(folder: Path) -> AsyncIterator[OpenGateway]:
+    """Gateways with their ledger in `folder`, stopped in the end."""
     opened: list[Gateway] = []
 
     async def start(upstream: str, **settings: Any) -> Gateway:
-        settings.setdefault("ledger__path", str(tmp_path / "ledger.sqlite"))
+        settings.setdefault("ledger__path", str(folder / "ledger.sqlite"))
         gateway = await start_gateway(override(Config(), upstream__url=upstream, port=0, **settings))
         opened.append(gateway)
         return gateway
 
-    yield start
-    for gateway in opened:
-        await gateway.stop()
+    try:
+        yield start
+    finally:
+        for gateway in opened:
+            await gateway.stop()
 
 
 @pytest.fixture
 async def open_stub() -> AsyncIterator[OpenStub]:
     """await open_stub(respond, slots=2): a stub server, stopped when the test ends."""
+    async with stubs() as start:
+        yield start
+
+
+@asynccontextmanager
+async def stubs() -> AsyncIterator[OpenStub]:
+    """Stub servers, stopped in the end."""
     async with AsyncExitStack() as stack:
 
         async def start(respond: Respond = hello, **options: Any) -> Stub:
@@ -81,5 +97,10 @@ async def open_stub() -> AsyncIterator[OpenStub]:
 @pytest.fixture
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     """A client without time-outs of its own."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), read_bufsize=1 << 22) as session:
+    async with client() as session:
         yield session
+
+
+def client() -> aiohttp.ClientSession:
+    """A patient one."""
+    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60), read_bufsize=1 << 22)

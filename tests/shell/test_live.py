@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from keepwarm.core.events import Progress, Usage
 from keepwarm.ledger.records import Seat
-from keepwarm.session.affinity import Guest, SeatTable, choose, leave, seats
+from keepwarm.session.affinity import choose
+from keepwarm.session.seat_table import Guest, SeatTable, leave, seats
 from keepwarm.shell.live import Now, facts, waiting
 from keepwarm.views.answers import ProgressFacts, Running
 from tests.ledger.samples import a_record

@@ -7,11 +7,11 @@ import struct
 import sys
 from pathlib import Path
 
-import gguf
 import pytest
 
 from keepwarm.engine.demo_model import find_demo_model
 from keepwarm.errors import MissingExtra
+from keepwarm.testing.gguf_tokenizer import tokenizer_fields
 from keepwarm.testing.templates import template_text
 from keepwarm.testing.vllm_model import vllm_model, write_vllm_model
 
@@ -49,17 +49,17 @@ def test_the_weights_are_where_their_header_says() -> None:
 
 
 def test_the_tokenizer_is_the_one_of_the_demo_model() -> None:
-    fields = gguf.GGUFReader(str(find_demo_model())).fields
-    tokens = fields["tokenizer.ggml.tokens"].contents()
+    fields = {name: field.value for name, field in tokenizer_fields(find_demo_model()).items()}
+    tokens = fields["tokenizer.ggml.tokens"]
     said = json.loads((vllm_model() / "tokenizer.json").read_text("utf-8"))
     assert [token for token, _ in sorted(said["model"]["vocab"].items(), key=lambda pair: pair[1])] == tokens
-    assert {" ".join(merge) for merge in said["model"]["merges"]} == set(fields["tokenizer.ggml.merges"].contents())
+    assert {" ".join(merge) for merge in said["model"]["merges"]} == set(fields["tokenizer.ggml.merges"])
     special = {token["content"]: token["id"] for token in said["added_tokens"]}
-    assert special["<|im_end|>"] == fields["tokenizer.ggml.eos_token_id"].contents()
+    assert special["<|im_end|>"] == fields["tokenizer.ggml.eos_token_id"]
     assert all(tokens[place] == token for token, place in special.items())
 
 
-def test_without_gguf_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "gguf", None)
+def test_without_numpy_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
     with pytest.raises(MissingExtra, match=r"keepwarm\[engine\]"):
         vllm_model(tmp_path)

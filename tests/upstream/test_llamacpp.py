@@ -81,11 +81,44 @@ def test_rendering_asks_with_the_very_request() -> None:
     assert llamacpp.render(asked) == Outgoing("/apply-template", b"{}", (("x-a", "b"),))
 
 
-def test_clear_puts_the_prompts_beginning_into_the_slot() -> None:
-    outgoing = llamacpp.clear(1, json.dumps({"prompt": "é" * 60}).encode())
+def test_clear_puts_the_prompts_first_tokens_into_the_slot() -> None:
+    outgoing = llamacpp.clear(1, json.dumps({"tokens": list(range(60))}).encode())
     assert outgoing is not None
     assert outgoing.path == "/completion"
-    assert json.loads(outgoing.body) == {"prompt": "é" * 48, "n_predict": 0, "id_slot": 1}
+    assert json.loads(outgoing.body) == {"prompt": list(range(8)), "n_predict": 0, "id_slot": 1}
+
+
+def test_what_is_shared_is_shorter_than_the_common_text_by_what_may_read_otherwise() -> None:
+    asked = llamacpp.tokenize_common(b'{"prompt":"a long head, two"}', b'{"prompt":"a long head, one"}')
+    assert asked is not None
+    assert json.loads(asked.body)["content"] == "a long head, "
+    told = json.dumps({"tokens": list(range(20))}).encode()
+    for most, tokens in ((10, 10), (100, 16)):
+        outgoing = llamacpp.share(2, told, most)
+        assert outgoing is not None
+        assert json.loads(outgoing.body) == {"prompt": list(range(tokens)), "n_predict": 0, "id_slot": 2}
+    assert llamacpp.share(2, b'{"tokens":[1,2,3,4]}', 100) is None
+
+
+def test_what_is_in_a_slot_is_told_by_the_server() -> None:
+    assert llamacpp.slots() == Outgoing("/slots", b"", method="GET")
+    rows: list[dict[str, Any]] = [
+        {"id": 0, "id_task": 4, "n_prompt_tokens": 500},
+        {"id": 1, "id_task": 7, "n_prompt_tokens": 0},
+        {"id": 2, "id_task": -1, "n_prompt_tokens": 0},
+        {"id": 3, "id_task": 7},
+    ]
+    told = json.dumps(rows).encode()
+    assert [llamacpp.held(told, slot) for slot in range(5)] == [500, 0, None, None, None]
+    assert llamacpp.held(b'{"error":{"code":501}}', 0) is None
+
+
+def test_a_trial_says_the_same_words_twice_and_others_between() -> None:
+    first, other, again = llamacpp.trial(1)
+    assert first == again
+    assert json.loads(other.body) == {"prompt": "x", "n_predict": 0, "id_slot": 1}
+    assert llamacpp.reused(b'{"timings":{"cache_n":47,"prompt_n":1}}') == 47
+    assert llamacpp.reused(b'{"timings":7}') == llamacpp.reused(b"{}") == 0
 
 
 def test_a_split_puts_the_first_tokens_into_the_slot_as_the_server_counts_them() -> None:
@@ -109,7 +142,7 @@ def test_tokens_are_counted_as_the_server_counts_a_prompt() -> None:
 
 @pytest.mark.parametrize("rendered", [b"", b"[]", b"{}", b'{"prompt":7}', b'{"prompt":""}', b'{"error":{}}'])
 def test_without_a_prompt_there_is_nothing_to_ask(rendered: bytes) -> None:
-    assert llamacpp.clear(1, rendered) is None
+    assert llamacpp.tokenize_common(rendered, rendered) is None
     assert llamacpp.tokenize(rendered) is None
 
 
@@ -145,6 +178,8 @@ def test_nothing_that_comes_back_breaks_the_reading(data: bytes) -> None:
     llamacpp.tokens(data)
     llamacpp.tokenize(data)
     llamacpp.clear(0, data)
+    llamacpp.held(data, 0)
+    llamacpp.reused(data)
 
 
 def test_what_two_prompts_have_in_common_is_kept_in_the_slot() -> None:
