@@ -40,7 +40,7 @@ A server that starts a task saves every idle slot to its host cache first, and b
 it (measured on xllamacpp 2026.10: `--cache-idle-slots`). So a new conversation with the head of one that is seated gets
 
     COPY    into an empty slot: one token of something else, as for a REFILL. The request then finds the saved copy of
-            the other and loads it, of which it keeps the head. The other still has all of its own in its slot. An entry
+            the other, loads it and keeps the head of it. The other still has all of its own in its slot. An entry
             of which less than a quarter would be kept is not loaded.
     SHARE   of a slot whose tenant gives it up to it: what both have in common, less than half of the content. That is
             saved as for a CLEAR, and so much less is processed.
@@ -149,7 +149,7 @@ _INHERITED: Final[dict[Bond, tuple[str, Handover]]] = {
     "successor": ("the slot of the conversation that it takes the place of", "keep"),
 }
 _EMPTY: Final = "a slot that was empty"
-_ALL: Final = "it is all that one has which has no slot now"
+_ALL: Final = "it was left there, for that one has no slot now and nothing else"
 _HALF: Final = "of a slot that changes hands less than half can stay"
 _TAKEN: Final = "no other slot was free to copy it to"
 _PARTED: Final = "a fork of this conversation goes on in the one it had"

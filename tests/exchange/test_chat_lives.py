@@ -188,10 +188,11 @@ def test_its_conversations_have_slots_and_are_handed_over_like_others() -> None:
     assert first.sent()["id_slot"] == 0
     assert first.answer_with(STREAM + ENDING).over().ending == "done"
     book = life(request({"role": "user", "content": "two"}), on) << Take(0) >> taken() << asks("/apply-template")
-    book >> answered(200, b'{"prompt":"user two"}') << asks("/completion")
+    book >> answered(200, b'{"prompt":"user two"}') << asks("/tokenize")
+    book >> answered(200, b'{"tokens":[7,8,9]}') << asks("/completion")
     clearing = book.commands[-1]
     assert isinstance(clearing, Ask)
-    assert b'"prompt":"user two"' in clearing.request.body
+    assert b'"prompt":[7,8,9]' in clearing.request.body
 
 
 def test_the_same_words_in_two_protocols_are_two_conversations() -> None:
