@@ -58,6 +58,7 @@ async def pass_on(
     request: web.Request,
     url: str,
     *,
+    body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
     added: Mapping[str, str] | None = None,
     begun: Callable[[int], None] | None = None,
@@ -65,16 +66,15 @@ async def pass_on(
 ) -> web.StreamResponse:
     """The answer of `url`, as it comes, to the caller. Raises aiohttp.ClientError.
 
-    headers  those to send; None = the caller's
+    body, headers  those to send; None = the caller's
     added    what the answer's get besides
     begun    called with the status
     ended    called with the status and the whole body, just before the caller has all of it
     """
-    body = await request.read()
     async with session.request(
         request.method,
         url,
-        data=body or None,
+        data=(await request.read() if body is None else body) or None,
         headers=onward(request.headers) if headers is None else headers,
         allow_redirects=False,
     ) as answer:

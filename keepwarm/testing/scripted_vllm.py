@@ -26,6 +26,7 @@ from aiohttp import web
 
 from keepwarm.testing.answers import Answer, Script
 from keepwarm.testing.messages_shapes import as_chat, hoisted
+from keepwarm.testing.passing import MAX_BODY, listening, pass_on, pool
 from keepwarm.testing.scripted import Exchange
 from keepwarm.testing.slot_calls import Refused
 from keepwarm.testing.vllm import NAME
@@ -35,8 +36,6 @@ from keepwarm.testing.vllm_shapes import ChatStream, Counted, MessagesStream
 Json = dict[str, Any]
 Cut = Callable[[Json], int]
 """A chat completions body -> how many pieces of its answer go out before it stands still; 0 = all, and it ends."""
-_MAX_BODY: Final = 1 << 30
-_HOP_BY_HOP: Final = frozenset(("connection", "content-length", "host", "keep-alive", "transfer-encoding"))
 _TOKENS: Final = ("/render", "/tokenize", "/detokenize")
 _PATIENCE: Final = 120.0
 """Seconds that an answer stands still at most."""
@@ -69,21 +68,14 @@ class ScriptedVllm:
     async def __aenter__(self) -> Self:
         """Listen. aiohttp.ClientError when vLLM does not answer, LookupError when it does not tell its block size."""
         async with contextlib.AsyncExitStack() as unless_ready:
-            timeout = aiohttp.ClientTimeout(total=None)
-            session = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
-            self._session = await unless_ready.enter_async_context(session)
+            self._session = await unless_ready.enter_async_context(pool())
             self.calls = VllmCalls(self._session, self.engine_url, salt=self._name)
             await self.calls.look()
-            app = web.Application(client_max_size=_MAX_BODY)
+            app = web.Application(client_max_size=MAX_BODY)
             for path in (CHAT, MESSAGES):
                 app.router.add_post(path, self._complete)
             app.router.add_route("*", "/{path:.*}", self._pass_through)
-            runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=1.0)
-            await runner.setup()
-            unless_ready.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            self.url = f"http://{host}:{port}"
+            self.url = await unless_ready.enter_async_context(listening(app))
             self._stack = unless_ready.pop_all()
         return self
 
@@ -135,11 +127,8 @@ class ScriptedVllm:
             self._changed.notify_all()
 
     async def _pass_through(self, request: web.Request) -> web.StreamResponse:
-        headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP_BY_HOP}
-        url, body = self.engine_url + request.raw_path, _of_its_model(request.path, await request.read())
-        async with self._session.request(request.method, url, data=body or None, headers=headers) as answer:
-            kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_BY_HOP}
-            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
+        body = _of_its_model(request.path, await request.read())
+        return await pass_on(self._session, request, self.engine_url + request.raw_path, body=body)
 
 
 class _Run:
