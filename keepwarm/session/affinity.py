@@ -125,7 +125,9 @@ def choose(table: SeatTable, guest: Guest) -> Choice:
 def doubtful(table: SeatTable, guest: Guest) -> int | None:
     """The empty slot in which it can be tried whether the server saves what a slot loses, where the seat of this guest
     hangs on that; None where it does not."""
-    if table.saves is not None or choose(replace(table, saves=True), guest).handover != "split":
+    if table.saves is not None or not (guest.bond or any(chair.forks for chair in table.chairs)):
+        return None
+    if choose(replace(table, saves=True), guest).handover != "split":
         return None
     empty = _empty(table)
     return None if empty is None else empty.slot
