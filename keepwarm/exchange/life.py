@@ -227,7 +227,7 @@ class Life:
         if not stable.lineage.count and story.kind != SIDE and not stable.parted:
             model, head = stable.options.model, stable.head
             self._twins = twins(self._keeper.journal, stable.group, stable.lineage, head, model)
-        alike = tuple(Alike(twin.name, twin.tokens) for twin in self._twins)
+        alike = tuple(Alike(twin.name, twin.tokens, twin.most) for twin in self._twins)
         return Guest(stable.name, story.who.session, story.kind, *older, before or 0, bool(stable.parted), alike)
 
     def _sit(self, guest: Guest, *, observing: bool) -> Choice:
@@ -238,7 +238,7 @@ class Life:
         self._slot = choice.slot
         story.handed_over = choice.handover == "refill"
         story.anew = choice.anew
-        story.head = HeadElsewhere(choice.stands, choice.source, choice.missed)
+        story.head = HeadElsewhere(choice.stands, choice.source, choice.missed, choice.unsure)
         story.seat = Seat(choice.slot, choice.reason)
         return choice
 

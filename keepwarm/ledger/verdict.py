@@ -88,6 +88,8 @@ class HeadElsewhere(msgspec.Struct, frozen=True):
     """None where it stood in none, and the server may have saved it."""
     missed: str = ""
     """Why it was not to be had from there; "" where it was fetched."""
+    unsure: bool = False
+    """It may be more tokens."""
 
 
 NOWHERE: Final = HeadElsewhere()
@@ -154,10 +156,10 @@ def _first(usage: Usage, head: HeadElsewhere) -> Verdict:
     actual = usage.cached_tokens
     words = "The first request of its conversation"
     if (actual or 0) > NEAR:  # fewer are keepwarm's own, to clear the slot
-        origin = f"a copy of slot {head.slot}" if head.tokens and not head.missed else "others"
+        origin = f"a copy of slot {head.slot}" if head.slot is not None and not head.missed else "others"
         words += f"; the server had {actual:,} tokens of it from {origin}."
     else:
-        words += "." if head.tokens else ": nothing of it could be cached yet."
+        words += "." if head.tokens or head.unsure else ": nothing of it could be cached yet."
     if head.tokens and actual is not None and actual < (1.0 - _UNSURE) * head.tokens:
         where = "in what the server saved of" if head.slot is None else f"in slot {head.slot}, that of"
         missed = head.missed or "the server had no copy of it to load"

@@ -58,7 +58,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from keepwarm.session.seat_table import KNOWN, SIDE, Bond, Chair, Guest, SeatTable, tenant_of, with_chair
+from keepwarm.session.seat_table import KNOWN, SIDE, Alike, Bond, Chair, Guest, SeatTable, tenant_of, with_chair
 
 Handover: TypeAlias = Literal["none", "refill", "clear", "keep", "split", "copy", "share"]
 FEW = 4_096
@@ -90,6 +90,8 @@ class Choice(msgspec.Struct, frozen=True):
     """Tokens that stay in the slot when it is split or shared, at the most."""
     stands: int = 0
     """Of a new conversation: tokens of its head, about, that stand in another one's slot."""
+    unsure: bool = False
+    """It may be more."""
     source: int | None = None
     """The slot of `stands`; of a copy, that of the conversation that it is made of."""
     missed: str = ""
@@ -119,7 +121,7 @@ def choose(table: SeatTable, guest: Guest) -> Choice:
     if not known and (standing := _standing(table, guest)) is not None:
         return _with_a_copy(table, guest, tenant, empty, standing)
     choice = _seated(table, empty, guest, tenant, _EMPTY, "refill" if known else _into(empty))
-    return choice if known else replace(choice, stands=_saved(table, guest), missed=_ALL)
+    return choice if known else _left(choice, _saved(table, guest))
 
 
 def doubtful(table: SeatTable, guest: Guest) -> int | None:
@@ -191,19 +193,19 @@ def _again(table: SeatTable, chair: Chair, handover: Handover) -> Handover:
     return "refill" if table.clears and chair.used != table.clock else handover
 
 
-def _standing(table: SeatTable, guest: Guest) -> tuple[Chair, int] | None:
-    """The chair with most of the guest's head in it, an idle one before others, and how many tokens that are."""
-    alike = {one.lineage: one.tokens for one in guest.alike}
+def _standing(table: SeatTable, guest: Guest) -> tuple[Chair, Alike] | None:
+    """The chair with most of the guest's head in it, an idle one before others, and how much that is."""
+    alike = {one.lineage: one for one in guest.alike}
     chairs = [(chair, alike[chair.tenant]) for chair in table.chairs if chair.tenant in alike]
-    return max(chairs, key=lambda one: (one[1], not one[0].busy, -one[0].tokens), default=None)
+    return max(chairs, key=lambda one: (one[1].hoped, not one[0].busy, -one[0].tokens), default=None)
 
 
-def _with_a_copy(table: SeatTable, guest: Guest, tenant: str, empty: Chair, standing: tuple[Chair, int]) -> Choice:
+def _with_a_copy(table: SeatTable, guest: Guest, tenant: str, empty: Chair, standing: tuple[Chair, Alike]) -> Choice:
     """An empty slot for a guest whose head stands in another, and a copy of that where it can be had."""
-    chair, tokens = standing
-    missed = _why_no_copy(table, guest, chair, tokens)
+    chair, alike = standing
+    missed = _why_no_copy(table, guest, chair, alike.hoped)
     choice = _seated(table, empty, guest, tenant, _EMPTY, _into(empty) if missed else "copy")
-    return replace(choice, stands=tokens, source=chair.slot, missed=missed)
+    return _told(choice, alike, chair.slot, missed)
 
 
 def _why_no_copy(table: SeatTable, guest: Guest, chair: Chair, tokens: int) -> str:
@@ -223,10 +225,17 @@ def _why_no_copy(table: SeatTable, guest: Guest, chair: Chair, tokens: int) -> s
     return ""
 
 
-def _saved(table: SeatTable, guest: Guest) -> int:
-    """Tokens of the guest's head that the server may have saved of one that has no slot, and is not over."""
+def _saved(table: SeatTable, guest: Guest) -> list[Alike]:
+    """Those without a slot that are not over, of which the server may have saved a head that is the guest's too."""
     waiting = set(table.known).difference(table.ended)
-    return max((one.tokens for one in guest.alike if one.lineage in waiting), default=0)
+    return [one for one in guest.alike if one.lineage in waiting and one.hoped]
+
+
+def _left(choice: Choice, saved: list[Alike]) -> Choice:
+    """A choice where the guest's head stands in no slot."""
+    stands = max((one.tokens for one in saved), default=0)
+    hoped = max((one.hoped for one in saved), default=0)
+    return replace(choice, stands=stands, unsure=hoped > stands, missed=_ALL)
 
 
 def _in_anothers_place(table: SeatTable, guest: Guest, tenant: str) -> Choice:
@@ -236,15 +245,19 @@ def _in_anothers_place(table: SeatTable, guest: Guest, tenant: str) -> Choice:
         return _seated(table, chair, guest, tenant, reason, "refill")
     standing = _standing(table, guest)
     keeps = int(PART * chair.tokens) if not chair.busy and table.splits and not table.clears else 0
-    common = min(keeps, max((one.tokens for one in guest.alike if one.lineage == chair.tenant), default=0))
-    if common >= LEAST:
+    same = next((one for one in guest.alike if one.lineage == chair.tenant), None)
+    if same is not None and min(keeps, same.hoped) >= LEAST:
         choice = _seated(table, chair, guest, tenant, reason, "share")
-        whole = next(one.tokens for one in guest.alike if one.lineage == chair.tenant)
-        return replace(choice, keeps=keeps, stands=whole, source=chair.slot, missed=_HALF)
+        return _told(replace(choice, keeps=keeps), same, chair.slot, _HALF)
     choice = _seated(table, chair, guest, tenant, reason, "clear")
     if standing is None:
-        return replace(choice, stands=_saved(table, guest), missed=_ALL)
-    return replace(choice, stands=standing[1], source=standing[0].slot, missed=_TAKEN)
+        return _left(choice, _saved(table, guest))
+    return _told(choice, standing[1], standing[0].slot, _TAKEN)
+
+
+def _told(choice: Choice, alike: Alike, source: int, missed: str) -> Choice:
+    """A choice with where the guest's head stands."""
+    return replace(choice, stands=alike.tokens, unsure=alike.most > alike.tokens, source=source, missed=missed)
 
 
 def _least_missed(table: SeatTable, guest: Guest) -> tuple[Chair, str]:

@@ -22,7 +22,9 @@ class Twin(msgspec.Struct, frozen=True):
     sent: Sent
     """Its latest request."""
     tokens: int
-    """Of the head, as far as both have it, about."""
+    """Of the head that both have for certain, about."""
+    most: int
+    """And that they may have."""
 
 
 def twins(journal: Journal, key: GroupKey, lineage: Lineage, head: HeadState, model: str) -> tuple[Twin, ...]:
@@ -34,8 +36,10 @@ def twins(journal: Journal, key: GroupKey, lineage: Lineage, head: HeadState, mo
     for one in _others(journal, key, lineage):
         for sent in one.requests:
             name = sent.branch or one.id
-            if sent.options.model == model and name not in found and (tokens := _shared(one, sent, head)):
-                found[name] = Twin(name, sent, tokens)
+            if sent.options.model == model and name not in found:
+                least, most = _shared(one, sent, head)
+                if most:
+                    found[name] = Twin(name, sent, least, most)
     return tuple(found.values())
 
 
@@ -45,25 +49,30 @@ def _others(journal: Journal, key: GroupKey, lineage: Lineage) -> Iterator[Linea
             yield from (one for one in dict.fromkeys(group.lineages.values()) if one is not lineage)
 
 
-def _shared(lineage: Lineage, sent: Sent, head: HeadState) -> int:
-    """Tokens of the head of `sent` that `head` begins with, about.
+def _shared(lineage: Lineage, sent: Sent, head: HeadState) -> tuple[int, int]:
+    """Tokens of the head of `sent` that `head` begins with, about: at the least, and at the most.
 
-    By bytes, up to the first place behind the head of which the server has told the tokens. Whether tools or system
-    prompt come first is the template's to say: a head of which a part is another counts as if that part came last.
+    By bytes, up to the first place behind the head of which the server has told the tokens.
     """
     if not sent.size or not sent.head.size or not sent.prompt_tokens:
-        return 0
-    size = sent.head.size if sent.head.key == head.key else _common(sent.head, head)
-    share = sent.head.size / sent.size
+        return 0, 0
+    whole = sent.head.size
+    sizes = (whole, whole) if sent.head.key == head.key else _common(sent.head, head)
+    share = whole / sent.size
     ends = (*sent.points(lineage.points), (1.0, sent.prompt_tokens))
     place, tokens = next((place, tokens) for place, tokens in ends if place >= share)
-    return round(tokens * share / place * size / sent.head.size)
+    least, most = (round(tokens * share / place * size / whole) for size in sizes)
+    return least, most
 
 
-def _common(one: HeadState, other: HeadState) -> int:
-    """Characters that two heads begin with, about."""
-    system = common_prefix(*("".join(block.text for block in head.head.system) for head in (one, other)))
-    offered = [[(tool.name, tool.description, tool.schema) for tool in head.shown] for head in (one, other)]
-    if offered[0] != offered[1]:
-        return system
-    return system + sum(len(schema) + len(description) for _, description, schema in offered[0])
+def _common(one: HeadState, other: HeadState) -> tuple[int, int]:
+    """Characters that two heads begin with, about: the fewest and the most of it in the two orders in which a template
+    may print tools and system prompt."""
+    said = ["".join(block.text for block in state.head.system) for state in (one, other)]
+    system = common_prefix(*said)
+    rows = [[(tool.name, tool.description, tool.schema) for tool in state.shown] for state in (one, other)]
+    same = common_prefix(*rows)
+    tools = sum(len(schema) + len(description) for _, description, schema in rows[0][:same])
+    system_first = system + (tools if said[0] == said[1] else 0)
+    tools_first = tools + (system if rows[0] == rows[1] else 0)
+    return min(system_first, tools_first), max(system_first, tools_first)

@@ -20,7 +20,14 @@ class Alike(msgspec.Struct, frozen=True):
 
     lineage: str
     tokens: int
-    """Of the head, as far as both have it, about."""
+    """Of the head that both have for certain, about."""
+    most: int = 0
+    """And that they may have, where it is more: whether tools or system prompt come first is the template's to say."""
+
+    @property
+    def hoped(self) -> int:
+        """Tokens that it is worth trying for."""
+        return max(self.tokens, self.most)
 
 
 class Guest(msgspec.Struct, frozen=True):

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from keepwarm.core.diff import Difference
 from keepwarm.core.events import Usage
 from keepwarm.ledger.records import Place, Verdict
-from keepwarm.ledger.verdict import SLACK, Predecessor, Scene, Suspect
+from keepwarm.ledger.verdict import SLACK, HeadElsewhere, Predecessor, Scene, Suspect
 from keepwarm.ledger.verdict import judge as judge_suspects
 
 NONE: Final = Difference("none")
@@ -55,6 +55,25 @@ def test_the_first_request_blames_nobody(cached: int | None, grade: str) -> None
     assert gist(verdict) == ("first", "nobody", grade, 0)
     assert (verdict.expected, verdict.actual) == (0, cached)
     assert ("4,000 tokens of it from others" in verdict.sentence) == (cached == 4_000)
+
+
+@pytest.mark.parametrize(
+    ("head", "cached", "words"),
+    [
+        (HeadElsewhere(), 0, ": nothing of it could be cached yet."),
+        (HeadElsewhere(9_000, 1), 9_000, "; the server had 9,000 tokens of it from a copy of slot 1."),
+        (HeadElsewhere(10, 1, unsure=True), 9_000, "; the server had 9,000 tokens of it from a copy of slot 1."),
+        (HeadElsewhere(0, 1, unsure=True), 0, "."),  # nor is it known that nothing could be
+        (
+            HeadElsewhere(9_000, 1, "it was at work"),
+            0,
+            ". About 9,000 tokens of its head stood in slot 1, that of another conversation: it was at work.",
+        ),
+    ],
+)
+def test_of_the_first_request_it_is_told_where_its_head_stood(head: HeadElsewhere, cached: int, words: str) -> None:
+    verdict = judge_suspects(usage(cached), None, (), Scene(head=head))
+    assert verdict.sentence == "The first request of its conversation" + words
 
 
 # Nothing was changed

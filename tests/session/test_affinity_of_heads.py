@@ -61,6 +61,17 @@ def test_where_no_copy_is_to_be_had_it_is_said_why(table: SeatTable, why: str) -
     assert re.search(why, missed)
 
 
+def test_a_head_that_may_be_the_same_is_tried_for_and_not_claimed() -> None:
+    """Other system prompts with the same tools: they begin alike where a template prints the tools first."""
+    one = Guest("c", "session of c", "main", alike=(Alike("a", 10, 25_000),))
+    choice = choose(table_of("a"), one)
+    assert (choice.handover, choice.stands, choice.unsure) == ("copy", 10, True)
+    left = choose(replace(table_of("b"), known=("a",)), one)
+    assert (left.handover, left.stands, left.unsure) == ("none", 10, True)
+    sure = choose(table_of("a"), with_the_head_of("c", ("a", 25_000)))
+    assert (sure.stands, sure.unsure) == (25_000, False)
+
+
 def test_a_little_head_is_not_copied() -> None:
     assert seat(table_of("a"), with_the_head_of("c", ("a", 1_000)))[1] == "none"
 

@@ -50,9 +50,12 @@ def test_a_head_that_ends_otherwise_counts_as_far_as_both_begin_alike() -> None:
     on = keeper()
     first = asked(on, "one", system=SYSTEM + "You are in /a." + "x" * 2_000).over().lineage
     asked(on, "two", system=SYSTEM + "You are in /b.")
-    assert 700 < found(on)[first].tokens < 900
+    twin = found(on)[first]
+    assert 500 < twin.tokens < 700 < twin.most < 900  # the tools count where they are printed first
     asked(on, "three", tools=[])
-    assert 300 < found(on)[first].tokens < 700
+    twin = found(on)[first]
+    assert twin.tokens == 0  # where they are printed first nothing is the same
+    assert 300 < twin.most < 700
 
 
 def test_another_model_is_asked_with_another_prompt() -> None:
