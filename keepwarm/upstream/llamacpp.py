@@ -76,9 +76,14 @@ def _as_printed(tool: bytes) -> bytes:
         return tool
 
 
+def _fill(slot: int, prompt: str | list[int]) -> Outgoing:
+    """Have a prompt, words or token ids, processed in a slot, and nothing generated."""
+    return Outgoing("/completion", msgspec.json.encode({"prompt": prompt, "n_predict": 0, "id_slot": slot}))
+
+
 def refill(slot: int) -> Outgoing:
     """One token into a slot: its content goes to the host cache, and the next prompt there is looked up in it."""
-    return Outgoing("/completion", msgspec.json.encode({"prompt": "x", "n_predict": 0, "id_slot": slot}))
+    return _fill(slot, "x")
 
 
 def render(request: Outgoing) -> Outgoing:
@@ -99,35 +104,31 @@ def clear(slot: int, counted: bytes) -> Outgoing | None:
 def keep(slot: int, rendered: bytes, other: bytes) -> Outgoing | None:
     """What a conversation has in common with the one in the slot, and no more, into that slot: from two of `render`'s
     answers, of the new request and of the old one up to its first turn."""
-    prompt = prompt_of(rendered)
-    prompt = prompt[: common_prefix(prompt, prompt_of(other))]
-    if not prompt:
-        return None
-    return Outgoing("/completion", msgspec.json.encode({"prompt": prompt, "n_predict": 0, "id_slot": slot}))
+    prompt = _in_common(rendered, other)
+    return _fill(slot, prompt) if prompt else None
 
 
 def split(slot: int, counted: bytes, count: int) -> Outgoing | None:
     """The first `count` tokens of a conversation, from `tokenize`'s answer, into a slot that begins like it."""
     ids = _ids(counted)[:count]
-    if not ids:
-        return None
-    return Outgoing("/completion", msgspec.json.encode({"prompt": ids, "n_predict": 0, "id_slot": slot}))
+    return _fill(slot, ids) if ids else None
 
 
 def share(slot: int, counted: bytes, count: int) -> Outgoing | None:
     """What a conversation has in common with the one in a slot, from the answer to `tokenize_common`, at most `count`
     tokens of it: the last ones may be others in front of other words."""
     ids = _ids(counted)[:-SEAM][:count]
-    if not ids:
-        return None
-    return Outgoing("/completion", msgspec.json.encode({"prompt": ids, "n_predict": 0, "id_slot": slot}))
+    return _fill(slot, ids) if ids else None
 
 
 def tokenize_common(rendered: bytes, other: bytes) -> Outgoing | None:
     """Ask for the tokens that two prompts begin with, from two of `render`'s answers."""
+    return tokenize(msgspec.json.encode({"prompt": _in_common(rendered, other)}))
+
+
+def _in_common(rendered: bytes, other: bytes) -> str:
     prompt = prompt_of(rendered)
-    prompt = prompt[: common_prefix(prompt, prompt_of(other))]
-    return tokenize(msgspec.json.encode({"prompt": prompt}))
+    return prompt[: common_prefix(prompt, prompt_of(other))]
 
 
 def slots() -> Outgoing:
@@ -150,11 +151,8 @@ def held(told: bytes, slot: int) -> int | None:
 def trial(slot: int) -> tuple[Outgoing, Outgoing, Outgoing]:
     """Three requests in an empty slot that show whether what it loses is saved: words, others, and the words again."""
     words = " ".join(map(str, range(WORDS)))
-    first, other = (
-        Outgoing("/completion", msgspec.json.encode({"prompt": prompt, "n_predict": 0, "id_slot": slot}))
-        for prompt in (words, "x")
-    )
-    return first, other, first
+    first = _fill(slot, words)
+    return first, refill(slot), first
 
 
 def reused(answer: bytes) -> int:
