@@ -15,7 +15,7 @@ from keepwarm.core.events import Failed
 from keepwarm.core.prompt import Block, Message, SystemBlock, Text, Thinking, Tool, ToolResult, ToolUse, Turn
 from keepwarm.upstream import failures
 from keepwarm.upstream.anthropic_stream import AnthropicReader
-from keepwarm.upstream.api import Draft, Outgoing, Traits
+from keepwarm.upstream.api import Draft, Outgoing, Shown, Traits
 from keepwarm.upstream.switches import SWITCHES, switched
 from keepwarm.upstream.vllm_tools import printed_messages
 
@@ -25,7 +25,7 @@ GONE = b" "
 _encode = msgspec.json.encode
 
 
-class Anthropic(msgspec.Struct, frozen=True):
+class Anthropic(Shown, frozen=True):
     """One server that speaks the Messages API."""
 
     traits: Traits = Traits("anthropic")
@@ -34,16 +34,6 @@ class Anthropic(msgspec.Struct, frozen=True):
     name = "anthropic"
     protocol = "anthropic"
     same_protocol = True
-
-    @property
-    def drops_thinking(self) -> bool:
-        """As the server's template does."""
-        return self.traits.drops_thinking
-
-    @property
-    def quiet_tools(self) -> bool:
-        """As the server has shown."""
-        return self.traits.quiet_tools
 
     def read(self, text: str) -> str:
         """Without what the server takes out itself: the whole of the block."""

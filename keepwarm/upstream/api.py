@@ -100,6 +100,22 @@ class Traits(msgspec.Struct, frozen=True):
         return "" if whole else text.partition("\n")[2]
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """What a dialect does as its server has shown."""
+
+    traits: Traits
+
+    @property
+    def drops_thinking(self) -> bool:
+        """See `Dialect`."""
+        return self.traits.drops_thinking
+
+    @property
+    def quiet_tools(self) -> bool:
+        """See `Dialect`."""
+        return self.traits.quiet_tools
+
+
 class Reader(Protocol):
     """Reads one answer."""
 

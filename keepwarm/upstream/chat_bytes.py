@@ -17,7 +17,7 @@ from keepwarm.codec.splice import Patch, Span, elements, member_patch, members, 
 from keepwarm.core.events import Failed
 from keepwarm.core.prompt import SystemBlock, Tool, Turn
 from keepwarm.upstream import chat_messages, failures
-from keepwarm.upstream.api import Draft, Outgoing, Traits
+from keepwarm.upstream.api import Draft, Outgoing, Shown, Traits
 from keepwarm.upstream.chat_messages import GONE
 from keepwarm.upstream.chat_stream import ChatReader
 from keepwarm.upstream.llamacpp import printed
@@ -28,7 +28,7 @@ from keepwarm.upstream.vllm_tools import printed_chat
 _encode = msgspec.json.encode
 
 
-class ChatBytes(msgspec.Struct, frozen=True):
+class ChatBytes(Shown, frozen=True):
     """One chat completions server, for clients of its own protocol."""
 
     traits: Traits = Traits("chat")
@@ -42,16 +42,6 @@ class ChatBytes(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """The kind of server."""
         return self.traits.kind
-
-    @property
-    def drops_thinking(self) -> bool:
-        """As the server's template does."""
-        return self.traits.drops_thinking
-
-    @property
-    def quiet_tools(self) -> bool:
-        """As the server has shown."""
-        return self.traits.quiet_tools
 
     def read(self, text: str) -> str:
         """Without what the server takes out itself: its line."""

@@ -12,7 +12,7 @@ import msgspec
 from keepwarm.core.events import Failed
 from keepwarm.core.prompt import SystemBlock, Tool, Turn
 from keepwarm.upstream import chat, failures
-from keepwarm.upstream.api import Draft, Outgoing, Traits
+from keepwarm.upstream.api import Draft, Outgoing, Shown, Traits
 from keepwarm.upstream.chat_stream import ChatReader
 from keepwarm.upstream.switches import MEMBER, SWITCHES
 from keepwarm.upstream.vllm_tools import printed_chat
@@ -20,7 +20,7 @@ from keepwarm.upstream.vllm_tools import printed_chat
 PATH = "/v1/chat/completions"
 
 
-class OpenAI(msgspec.Struct, frozen=True):
+class OpenAI(Shown, frozen=True):
     """One chat completions server."""
 
     traits: Traits = Traits("chat")
@@ -30,16 +30,6 @@ class OpenAI(msgspec.Struct, frozen=True):
     name = "chat"
     protocol = "chat"
     same_protocol = False
-
-    @property
-    def drops_thinking(self) -> bool:
-        """As the server's template does."""
-        return self.traits.drops_thinking
-
-    @property
-    def quiet_tools(self) -> bool:
-        """As the server has shown."""
-        return self.traits.quiet_tools
 
     def read(self, text: str) -> str:
         """Without what the server takes out itself: its line."""
